@@ -1,0 +1,71 @@
+//! Consoles: a live connection that keeps a picture current, the same for every protocol.
+//!
+//! Only a console's own thread decodes; everybody else takes snapshots.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::base::clock::Utc;
+use crate::base::{Error, Frame, Power, Watch};
+
+/// An open console. Its thread keeps the snapshot current until it is closed or the peer ends it.
+pub trait Console: Send + Sync {
+    /// What is known now; never waits.
+    fn snapshot(&self) -> Arc<Snapshot>;
+
+    /// Asks the peer for the whole screen and waits until a picture later than this call was decoded. When the
+    /// watch ends first, the last snapshot is the answer: an unchanged screen may send nothing.
+    fn refresh(&self, watch: &Watch) -> Result<Arc<Snapshot>, Error>;
+
+    /// Why the connection ended by itself, once it has.
+    fn ended(&self) -> Option<Error>;
+
+    /// Ends the session in the protocol's own way and logs out; returns when all is closed, within 2 s.
+    /// Closing again does nothing.
+    fn close(&self);
+}
+
+/// What a console shows at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Counts the changes of the picture in this session, from 1; 0 before the first.
+    pub id: u64,
+    /// The screen; `None` while there is no video.
+    pub frame: Option<Arc<Frame>>,
+    /// When the last video arrived, or when the session began.
+    pub heard: Instant,
+    /// When this picture was taken.
+    pub taken: Utc,
+    /// Whether every part of the picture was drawn since the session began.
+    pub complete: bool,
+    /// Whether the host drives its video output.
+    pub signal: Signal,
+    /// Whether the host is switched on, where the console tells.
+    pub power: Option<Power>,
+    /// What we may do, where the console tells.
+    pub role: Option<Role>,
+    /// Who else is viewing, as the console names them.
+    pub viewers: Vec<String>,
+    /// The protocol in words: `AMI MegaRAC, Aspeed video` ...
+    pub kind: &'static str,
+}
+
+/// Whether the host drives its video output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Nobody said yet.
+    Unknown,
+    /// Video arrives.
+    Video,
+    /// The console said that there is none.
+    None,
+}
+
+/// What a session may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// View and type.
+    Master,
+    /// View only: somebody else is master.
+    Viewer,
+}

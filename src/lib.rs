@@ -1,0 +1,8 @@
+//! `ikvm-mcp`: eyes on bare-metal server consoles for an AI agent.
+//!
+//! The layers and their invariants are in the README's section on architecture; `tests/it/tidy.rs` enforces them.
+
+pub mod base;
+pub mod console;
+pub mod net;
+pub mod provider;

@@ -1,0 +1,3 @@
+//! The integration tests, one binary: each module tests one part against fakes that are real listeners.
+
+mod support;
