@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub viewers: Vec<String>,
     /// The protocol in words: `AMI MegaRAC, Aspeed video` ...
     pub kind: &'static str,
+    /// What else whoever looks should know, one sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Whether the host drives its video output.

@@ -2,6 +2,8 @@
 //!
 //! A provider never touches a console; it answers with an [`Access`] that `console` consumes.
 
+pub mod demo;
+
 use crate::base::{Access, Error, Power, Server, Watch};
 
 /// Which access will do.
