@@ -6,6 +6,7 @@ pub mod bytes;
 pub mod clock;
 pub mod error;
 pub mod frame;
+pub mod jpeg;
 pub mod log;
 pub mod secret;
 pub mod server;
