@@ -1,3 +1,4 @@
 //! The integration tests, one binary: each module tests one part against fakes that are real listeners.
 
 mod support;
+mod tidy;

@@ -1,0 +1,51 @@
+# ikvm-mcp: everything a developer or a newcomer runs. `make` alone lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+CARGO ?= cargo
+MUSL := x86_64-unknown-linux-musl
+STATIC := target/$(MUSL)/release/ikvm-mcp
+
+.PHONY: help rust demo build test lint check bench static peers clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
+
+rust:
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it from https://rustup.rs, or with your system's packages (1.88 or newer), then run make again."; exit 1; }
+
+demo: rust ## build, and serve http://localhost:3001/mcp with demo servers (no credentials, no network)
+	$(CARGO) build --release --locked
+	target/release/ikvm-mcp --demo
+
+build: rust ## the release binary, target/release/ikvm-mcp
+	$(CARGO) build --release --locked
+
+test: rust ## the offline tests
+	$(CARGO) test --locked
+
+lint: rust ## format, clippy and documentation, warnings as errors
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+check: lint test static ## lint + test + static
+
+bench: rust ## the speed figures
+	$(CARGO) bench --locked --bench bench
+
+# ring compiles a little C for the target: musl-gcc where it is installed, else the system's compiler, which does.
+static: export CC_x86_64_unknown_linux_musl := $(shell command -v musl-gcc || echo cc)
+static: rust ## one static binary for x86_64 Linux, proved static
+	@rustup target list --installed 2>/dev/null | grep -qx $(MUSL) || rustup target add $(MUSL) || { echo "the target $(MUSL) is missing: run \`rustup target add $(MUSL)\`"; exit 1; }
+	$(CARGO) build --release --locked --target $(MUSL)
+	@! readelf --dynamic $(STATIC) | grep -q NEEDED || { echo "$(STATIC) needs shared libraries"; exit 1; }
+	@! readelf --program-headers $(STATIC) | grep -q INTERP || { echo "$(STATIC) needs a loader"; exit 1; }
+	@rm -rf target/alone && mkdir -p target/alone && cp $(STATIC) target/alone/ && cd target/alone && env -i ./ikvm-mcp list --demo >/dev/null
+	@echo "$(STATIC): static, runs alone, $$(stat --format=%s $(STATIC)) bytes"
+
+peers: build ## the real outside world: conformance suite, real MCP clients (installs them into target/peers)
+	tests/peers/run.sh
+
+clean:
+	$(CARGO) clean
