@@ -1,4 +1,5 @@
 //! The integration tests, one binary: each module tests one part against fakes that are real listeners.
 
+mod net;
 mod support;
 mod tidy;

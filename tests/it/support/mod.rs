@@ -1,1 +1,3 @@
 //! What the integration tests share: fakes, encoders, test data.
+
+pub mod web;
