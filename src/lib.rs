@@ -4,5 +4,6 @@
 
 pub mod base;
 pub mod console;
+pub mod image;
 pub mod net;
 pub mod provider;
