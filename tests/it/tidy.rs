@@ -149,9 +149,11 @@ fn only_mcp_knows_json_rpc() {
 fn the_pure_modules_have_no_io_clock_thread_or_log() {
     let mut others: Vec<&str> = LAYERS.iter().map(|(name, _)| *name).filter(|name| !PURE.contains(name)).collect();
     others.extend(["lib", "main"]);
-    let impure =
-        ["std::io", "std::fs", "std::net", "std::time", "std::thread", "std::process", "base::clock", "base::log"];
+    let impure = ["std::fs", "std::net", "std::time", "std::thread", "std::process", "base::clock", "base::log"];
     assert_eq!(offenders(&impure, &others), [""; 0]);
+    // The png crate writes into memory by way of `io::Write`.
+    others.push("src/image/png.rs");
+    assert_eq!(offenders(&["std::io"], &others), [""; 0]);
 }
 
 #[test]
