@@ -3,6 +3,7 @@
 //! The layers and their invariants are in the README's section on architecture; `tests/it/tidy.rs` enforces them.
 
 pub mod base;
+pub mod config;
 pub mod console;
 pub mod image;
 pub mod net;

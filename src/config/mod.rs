@@ -1,0 +1,115 @@
+//! The settings: the environment, and ovh.conf for what the environment does not say.
+//!
+//! | variable | default | range |
+//! |---|---|---|
+//! | `PORT` | 3001 | 0 to 65535; 0 lets the system choose |
+//! | `IKVM_MAX_EDGE` | 2000 | 256 to 8000 pixels |
+//! | `IKVM_IDLE_SECONDS` | 120 | 0 to 86400 s; 0 closes a console at once |
+//! | `IKVM_MAX_CONSOLES` | 32 | 1 to 256 |
+//! | `IKVM_PUBLIC_IP` | asked of OVH | one IPv4 address |
+//! | `OVH_...` | none | see [`ovh`] |
+//!
+//! The only module that reads the environment. An empty variable counts as none: clients that launch a command like
+//! to pass empty ones.
+
+pub mod ovh;
+mod ovh_conf;
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::base::{Error, Kind};
+use crate::provider::ovh::Settings;
+
+/// More than any ovh.conf holds; keeps `./ovh.conf -> /dev/zero` from filling memory.
+const MAX_FILE: u64 = 256 * 1024;
+
+/// The environment: the value of a variable.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The file system: the text of a file.
+pub type Files<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+
+/// All settings.
+#[derive(Debug)]
+pub struct Config {
+    /// OVH's credentials, `None` where nobody gave any. An error of their own, so that the demo runs and a client
+    /// hears what is missing.
+    pub ovh: Result<Option<Settings>, Error>,
+    /// Where HTTP is served; 0 lets the system choose.
+    pub port: u16,
+    /// The longest edge of a picture, in pixels.
+    pub max_edge: usize,
+    /// How long an unused console stays open; zero closes it at once.
+    pub idle: Duration,
+    /// How many consoles may be open at once.
+    pub max_consoles: usize,
+    /// What the operator should know, one sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Config {
+    /// The settings of this process.
+    pub fn from_environment() -> Result<Self, Error> {
+        Self::read(&process_variable, &file_text)
+    }
+
+    /// The settings that `environment` and `files` hold. `Kind::Usage` names the variable and its range.
+    pub fn read(environment: Environment<'_>, files: Files<'_>) -> Result<Self, Error> {
+        let environment = &|name: &str| variable(environment, name);
+        let mut notes = Vec::new();
+        let public_ip = public_ip(environment)?;
+        Ok(Self {
+            port: number(environment, "PORT", 3001, 0..=65_535)? as u16,
+            max_edge: number(environment, "IKVM_MAX_EDGE", 2000, 256..=8000)? as usize,
+            idle: Duration::from_secs(number(environment, "IKVM_IDLE_SECONDS", 120, 0..=86_400)?),
+            max_consoles: number(environment, "IKVM_MAX_CONSOLES", 32, 1..=256)? as usize,
+            ovh: ovh::Sources::read(environment, files, &mut notes).settings(public_ip),
+            notes,
+        })
+    }
+}
+
+/// A variable of this process; one that is not UTF-8 keeps its name and loses what is not.
+pub(super) fn process_variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// The text of a file of this machine.
+pub(super) fn file_text(path: &Path) -> io::Result<String> {
+    use io::Read;
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(MAX_FILE).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn variable(environment: Environment<'_>, name: &str) -> Option<String> {
+    environment(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+fn number(
+    environment: Environment<'_>,
+    name: &str,
+    default: u64,
+    range: std::ops::RangeInclusive<u64>,
+) -> Result<u64, Error> {
+    let Some(text) = environment(name) else { return Ok(default) };
+    let bad = || Error::new(Kind::Usage, format!("not a number from {} to {}", range.start(), range.end())).doing(name);
+    text.parse().ok().filter(|value| range.contains(value)).ok_or_else(bad)
+}
+
+fn public_ip(environment: Environment<'_>) -> Result<Option<Ipv4Addr>, Error> {
+    let name = "IKVM_PUBLIC_IP";
+    let Some(text) = environment(name) else { return Ok(None) };
+    let bad = || {
+        Error::new(Kind::Usage, "not an IPv4 address")
+            .hint("give the address that the servers' BMCs see you from, such as 203.0.113.7")
+            .doing(name)
+    };
+    text.parse().ok().filter(|ip: &Ipv4Addr| !ip.is_unspecified()).map(Some).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests;
