@@ -6,5 +6,6 @@ pub mod base;
 pub mod config;
 pub mod console;
 pub mod image;
+pub mod ivtp;
 pub mod net;
 pub mod provider;
