@@ -1,5 +1,6 @@
 //! The integration tests, one binary: each module tests one part against fakes that are real listeners.
 
+mod bmc;
 mod net;
 mod support;
 mod tidy;

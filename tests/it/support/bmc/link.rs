@@ -1,0 +1,127 @@
+//! The fake BMC's end of the WebSocket: a byte stream in binary or Base64 messages, cut as the test wants.
+
+use std::io::{ErrorKind, Write};
+use std::time::Duration;
+
+use ikvm_mcp::base::base64;
+use tungstenite::protocol::{Role, WebSocket};
+use tungstenite::{Error, Message};
+
+use crate::support::web::{Request, Stream};
+
+/// How long a read waits before the fake looks after its screen again.
+const TURN: Duration = Duration::from_millis(3);
+
+/// How the byte stream is cut into messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// What one turn of the conversation has to say, in one message.
+    Whole,
+    /// Messages of this many bytes, without regard to packets; the last of a turn may be shorter.
+    Every(usize),
+    /// Messages of 1 to 4,000 bytes, by this seed.
+    Random(u32),
+}
+
+pub struct Link<'a> {
+    socket: WebSocket<&'a mut dyn Stream>,
+    base64: bool,
+    random: u32,
+}
+
+/// What a read brought.
+pub enum Received {
+    Bytes(Vec<u8>),
+    Nothing,
+    /// The client closed the WebSocket properly.
+    Goodbye,
+    /// The connection ended without that.
+    Gone,
+    /// What no client should send.
+    Wrong(String),
+}
+
+impl<'a> Link<'a> {
+    /// Answers the upgrade as the protocol wants it.
+    pub fn open(request: &Request, stream: &'a mut dyn Stream, subprotocol: Option<&'static str>) -> Self {
+        stream.set_read_timeout(Some(TURN));
+        Self::on(request.upgrade(stream, subprotocol), subprotocol)
+    }
+
+    /// Answers it as some BMCs do: without the proof of the key, and with more than one token in `Connection`.
+    pub fn open_sloppily(stream: &'a mut dyn Stream) -> Self {
+        stream.set_read_timeout(Some(TURN));
+        let head = "HTTP/1.1 101 \r\nupgrade: WebSocket\r\nconnection: keep-alive, upgrade\r\n\
+                    sec-websocket-protocol: binary\r\n\r\n";
+        // A client that left is seen at the first read.
+        let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.flush());
+        Self::on(WebSocket::from_raw_socket(stream, Role::Server, None), Some("binary"))
+    }
+
+    fn on(socket: WebSocket<&'a mut dyn Stream>, subprotocol: Option<&str>) -> Self {
+        Self { socket, base64: subprotocol != Some("binary"), random: 1 }
+    }
+
+    /// Waits for a message, but only for a turn.
+    pub fn receive(&mut self) -> Received {
+        match self.socket.read() {
+            Ok(Message::Binary(bytes)) if !self.base64 => Received::Bytes(bytes.to_vec()),
+            Ok(Message::Text(text)) if self.base64 => match base64::decode(text.as_bytes()) {
+                Some(bytes) => Received::Bytes(bytes),
+                None => Received::Wrong("a text message that is not Base64".to_owned()),
+            },
+            Ok(Message::Binary(_)) => Received::Wrong("a binary message where Base64 was agreed on".to_owned()),
+            Ok(Message::Text(_)) => Received::Wrong("a text message where binary was agreed on".to_owned()),
+            Ok(Message::Ping(_)) => Received::Wrong("a WebSocket ping, which BMCs never answer".to_owned()),
+            Ok(Message::Close(_)) => {
+                let _ = self.socket.flush();
+                Received::Goodbye
+            }
+            Ok(_) => Received::Nothing,
+            Err(Error::Io(error)) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Received::Nothing
+            }
+            Err(_) => Received::Gone,
+        }
+    }
+
+    /// Sends `bytes`; that the client is gone is seen at the next read.
+    pub fn send(&mut self, bytes: &[u8], cut: Cut) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let length = match cut {
+                Cut::Whole => rest.len(),
+                Cut::Every(length) => length,
+                Cut::Random(seed) => {
+                    // Numerical Recipes' linear congruential generator.
+                    self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223 ^ seed);
+                    (self.random >> 16) as usize % 4_000 + 1
+                }
+            };
+            let (message, after) = rest.split_at(length.min(rest.len()));
+            rest = after;
+            let message = if self.base64 {
+                Message::Text(base64::encode(message).into())
+            } else {
+                Message::Binary(message.to_vec().into())
+            };
+            if self.socket.send(message).is_err() {
+                return;
+            }
+        }
+    }
+
+    pub fn ping(&mut self) {
+        let _ = self.socket.send(Message::Ping(b"still there?".to_vec().into()));
+    }
+
+    /// Writes past the WebSocket's framing.
+    pub fn write_raw(&mut self, bytes: &[u8]) {
+        let stream = self.socket.get_mut();
+        let _ = stream.write_all(bytes).and_then(|()| stream.flush());
+    }
+
+    pub fn shut_down(&mut self) {
+        self.socket.get_mut().shut_down();
+    }
+}

@@ -1,0 +1,189 @@
+//! How the fake BMC behaves: one switch for each variant, refusal and quirk that the notes on AMI MegaRAC know.
+
+use std::time::Duration;
+
+use super::link::Cut;
+
+/// The switches. A test changes them before it connects, or in between; what comes next sees the change.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// How the viewer page hands the session over.
+    pub sign_on: SignOn,
+    /// Whether the viewer URL redirects to the page first.
+    pub redirects: bool,
+    /// How the page's script spells the CSRF token, which goes where the braces are.
+    pub garc: &'static str,
+    /// How long a web request takes.
+    pub web_time: Duration,
+    /// What the endpoints for KVM tokens answer.
+    pub token: Token,
+    /// Whether there is `h5viewercfg`; without it (404) only `kvm/token` answers.
+    pub has_viewer_config: bool,
+    /// The validation body this firmware reads: 438 (it then tells its `server_ip`) or 373 bytes.
+    pub body: usize,
+    /// What `configuration/project` says.
+    pub features: Features,
+    /// The packet this firmware reads before 18: type and status.
+    pub complete: Option<(u16, u16)>,
+    /// Whether such a packet does no harm where none is read.
+    pub tolerates_complete: bool,
+    /// What the WebSocket upgrade meets.
+    pub upgrade: Upgrade,
+    /// `binary`, `base64`, or none.
+    pub subprotocol: Option<&'static str>,
+    /// What the BMC says first.
+    pub greeting: Greeting,
+    /// The codes of packet 19, one a try; the last one stays. Right variants alone get that far.
+    pub codes: Vec<u8>,
+    /// Our session's index, as packet 19 tells it: 0 is the master.
+    pub index: Option<u8>,
+    /// Who else is viewing: name and address.
+    pub others: Vec<(&'static str, &'static str)>,
+    /// Whether the host is switched on.
+    pub power: bool,
+    /// What full frames are sent as, one each; the last one stays.
+    pub video: Vec<Video>,
+    /// Data bytes of a video packet.
+    pub fragment: usize,
+    /// How the stream is cut into messages.
+    pub cut: Cut,
+    /// Whether it sends WebSocket pings and IVTP keep-alives between its packets.
+    pub pings: bool,
+}
+
+impl Default for Setup {
+    /// A current firmware that lets us in.
+    fn default() -> Self {
+        Self {
+            sign_on: SignOn::Script,
+            redirects: false,
+            garc: "sessionStorage.setItem(\"garc\", \"{}\");",
+            // Long enough to see two at a time.
+            web_time: Duration::from_millis(2),
+            token: Token::Given,
+            has_viewer_config: true,
+            body: 438,
+            features: Features::Reconnect,
+            complete: Some((58, 1)),
+            tolerates_complete: false,
+            upgrade: Upgrade::Accepted,
+            subprotocol: Some("binary"),
+            greeting: Greeting::Allowed(2),
+            codes: vec![1],
+            index: Some(0),
+            others: Vec::new(),
+            power: true,
+            video: vec![Video::Good],
+            fragment: 30_000,
+            cut: Cut::Whole,
+            pings: false,
+        }
+    }
+}
+
+impl Setup {
+    /// The firmware that the notes know from OVH: no `h5viewercfg`, the shorter body, packet 58.
+    pub fn ovh() -> Self {
+        Self { has_viewer_config: false, body: 373, features: Features::Unreadable, index: None, ..Self::default() }
+    }
+
+    /// A firmware without the reconnect feature.
+    pub fn old() -> Self {
+        Self { body: 373, features: Features::Plain, complete: None, greeting: Greeting::Allowed(0), ..Self::default() }
+    }
+}
+
+/// How the viewer page hands the session over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignOn {
+    /// A Set-Cookie header.
+    SetCookie,
+    /// Its script makes the cookie from the URL's `token`.
+    Parameter,
+    /// Its script holds the cookie.
+    Script,
+}
+
+/// What the endpoints for KVM tokens answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    Given,
+    /// 401 and this code: 15000 the session table is full, 17000 a firmware update runs, others a dead session.
+    Unauthorized(u32),
+    /// 403 and HTML: too many requests.
+    Banned,
+    /// 200 and something that is no token.
+    Nonsense,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Features {
+    /// The list has KVM_SESSION_RECONNECT.
+    Reconnect,
+    /// The list does not have it.
+    Plain,
+    /// 500 instead of a list.
+    Unreadable,
+}
+
+/// What the WebSocket upgrade meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgrade {
+    Accepted,
+    /// 101 without the proof of the key, `Connection` with two tokens.
+    Sloppy,
+    Refused(u16),
+    /// 101, then an HTTP answer in plain text: no slot is free.
+    Slots,
+}
+
+/// What the BMC says first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// 23 with this SoC's number.
+    Allowed(u16),
+    /// Nothing, until this is changed.
+    Silent,
+    /// 22: 0 the table is full, 1 the same user is in.
+    Full(u16),
+    /// 8 with this reason.
+    Stopped(u16),
+    /// 59.
+    Failed,
+    /// RFB: not an IVTP console at all.
+    Rfb,
+}
+
+/// What a full frame is sent as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Video {
+    Good,
+    /// The screen's JPEG instead: in video packets, with or without the 86-byte header before it, or bare.
+    Jpeg(Jpeg, Vec<u8>),
+    /// Packet 9.
+    Blank,
+    /// The 86-byte header and no tiles.
+    HeaderOnly,
+    Nothing,
+    /// The second fragment is missing.
+    Gap,
+    /// The last fragment comes after half of the tiles.
+    Truncated,
+    /// Tiles that begin with a block code nobody knows.
+    Corrupt,
+    /// A packet that announces 4 GiB.
+    Endless,
+    /// A frame of 65,535 x 65,535 pixels.
+    Huge,
+    /// The connection drops in the middle of a frame.
+    CutOff,
+    /// Packet 8 with this reason in the middle of a frame.
+    Stopped(u16),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jpeg {
+    InPackets,
+    BehindHeader,
+    Bare,
+}
