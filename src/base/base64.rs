@@ -3,28 +3,38 @@
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const PAD: u8 = b'=';
 
+/// What a byte that is not in the alphabet has in `VALUES`.
+const NONE: u8 = 0xff;
+
+/// The 6 bits that each byte stands for.
+const VALUES: [u8; 256] = {
+    let mut values = [NONE; 256];
+    let mut value = 0;
+    while value < 64 {
+        values[ALPHABET[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
 /// The text of `bytes`, padded, in one line.
 pub fn encode(bytes: &[u8]) -> String {
-    let mut text = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
+    let mut text = vec![PAD; bytes.len().div_ceil(3) * 4];
     let (groups, rest) = bytes.as_chunks::<3>();
-    for &[a, b, c] in groups {
-        text.extend_from_slice(&quad(a, b, c));
+    let (quads, _) = text.as_chunks_mut::<4>();
+    for (quad, &group) in quads.iter_mut().zip(groups) {
+        *quad = characters(group);
     }
-    match *rest {
-        [a] => {
-            let [first, second, ..] = quad(a, 0, 0);
-            text.extend_from_slice(&[first, second, PAD, PAD]);
-        }
-        [a, b] => {
-            let [first, second, third, _] = quad(a, b, 0);
-            text.extend_from_slice(&[first, second, third, PAD]);
-        }
-        _ => {}
+    if let (Some(quad), false) = (quads.last_mut(), rest.is_empty()) {
+        let mut group = [0; 3];
+        group[..rest.len()].copy_from_slice(rest);
+        // One character more than there are bytes; the others stay padding.
+        quad[..=rest.len()].copy_from_slice(&characters(group)[..=rest.len()]);
     }
-    text.iter().map(|&byte| char::from(byte)).collect()
+    String::from_utf8(text).expect("the alphabet is ASCII")
 }
 
-fn quad(a: u8, b: u8, c: u8) -> [u8; 4] {
+fn characters([a, b, c]: [u8; 3]) -> [u8; 4] {
     let bits = u32::from(a) << 16 | u32::from(b) << 8 | u32::from(c);
     [18, 12, 6, 0].map(|shift| ALPHABET[(bits >> shift & 63) as usize])
 }
@@ -33,23 +43,30 @@ fn quad(a: u8, b: u8, c: u8) -> [u8; 4] {
 /// what consoles send in text frames is not always tidy.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
+    // As long as it is tidy, four characters at a time.
+    let mut tidy = 0;
+    for quad in text.as_chunks::<4>().0 {
+        let [a, b, c, d] = quad.map(|byte| VALUES[usize::from(byte)]);
+        // No value has the bits that `NONE` adds.
+        if a | b | c | d > 63 {
+            break;
+        }
+        bytes.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+        tidy += 4;
+    }
+
     let (mut bits, mut held) = (0_u32, 0_u32);
     let mut padded = false;
-    for &byte in text {
+    for &byte in &text[tidy..] {
         let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
             PAD => {
                 padded = true;
                 continue;
             }
             b' ' | b'\r' | b'\n' | b'\t' => continue,
-            _ => return None,
+            _ => VALUES[usize::from(byte)],
         };
-        if padded {
+        if padded || value == NONE {
             return None;
         }
         bits = bits << 6 | u32::from(value);
@@ -84,16 +101,20 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_survives_the_round_trip() {
+    fn every_byte_and_length_survives_the_round_trip() {
         let bytes: Vec<u8> = (0..=255).collect();
-        assert_eq!(decode(encode(&bytes).as_bytes()), Some(bytes));
+        for end in 0..=bytes.len() {
+            assert_eq!(decode(encode(&bytes[..end]).as_bytes()).as_deref(), Some(&bytes[..end]));
+        }
     }
 
     #[test]
     fn what_is_not_base64_is_refused() {
-        for text in ["Z", "Zg=a", "Zm9v*", "Zm\u{e9}v"] {
+        for text in ["Z", "Zg=a", "Zm9v*", "Zm\u{e9}v", "Zm9vZm9vZ", "Zm9vZm=v"] {
             assert_eq!(decode(text.as_bytes()), None, "{text}");
         }
-        assert_eq!(decode(b"Zm9v\r\nYmFy"), Some(b"foobar".to_vec()));
+        for text in ["Zm9v\r\nYmFy", " Zm9vYmFy", "Zm9\nvYmFy", "Zm9vYmFy\n"] {
+            assert_eq!(decode(text.as_bytes()).as_deref(), Some(&b"foobar"[..]), "{text:?}");
+        }
     }
 }

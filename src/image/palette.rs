@@ -17,26 +17,29 @@ pub struct Indexed {
 
 /// The picture by its palette, or `None` when it has more than 256 colors.
 pub fn index(view: &View) -> Option<Indexed> {
+    let width = view.width();
     let mut table = Table::new();
-    let mut pixels = Vec::with_capacity(view.width() * view.height());
+    let mut pixels = vec![0; width * view.height()];
     let mut above: &[u8] = &[];
-    let (mut last, mut place) = ([0; 3], None);
-    for row in view.rows() {
+    // The color of the pixel before, and its place.
+    let mut last = None;
+    for (row, start) in view.rows().zip((0..).step_by(width)) {
         if row == above {
             // Blank lines are many on a console.
-            pixels.extend_from_within(pixels.len() - view.width()..);
+            pixels.copy_within(start - width..start, start);
             continue;
         }
-        for &color in row.as_chunks::<3>().0 {
-            if color != last || place.is_none() {
-                place = Some(table.place(color)?);
-                last = color;
-            }
-            pixels.extend(place);
+        for (pixel, &color) in pixels[start..].iter_mut().zip(row.as_chunks::<3>().0) {
+            let place = match last {
+                Some((same, place)) if same == color => place,
+                _ => table.place(color)?,
+            };
+            *pixel = place;
+            last = Some((color, place));
         }
         above = row;
     }
-    Some(Indexed { colors: table.colors, pixels, width: view.width() })
+    Some(Indexed { colors: table.colors, pixels, width })
 }
 
 /// A hash table with open addressing, four times as large as it may fill, so that probing stays short.
