@@ -53,4 +53,7 @@ sign early local 20690101000000Z 20700101000000Z $by_ca
 sign elsewhere elsewhere 20200101000000Z 20700101000000Z $by_ca
 request self-signed bmc
 sign self-signed local 20200101000000Z 20700101000000Z -selfsign -keyfile "$work/self-signed.key"
-for name in server expired early elsewhere self-signed; do cat "$work/$name.crt" "$work/$name.key" > $name.pem; done
+# As `openssl req -x509` makes them by default, and so many BMCs.
+request ca-as-server bmc
+sign ca-as-server authority 20200101000000Z 20700101000000Z -selfsign -keyfile "$work/ca-as-server.key"
+for name in server expired early elsewhere self-signed ca-as-server; do cat "$work/$name.crt" "$work/$name.key" > $name.pem; done

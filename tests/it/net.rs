@@ -1,15 +1,24 @@
 //! The outgoing sockets against real listeners, and the fakes' own web server.
 
+mod http;
+mod ws;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use ikvm_mcp::net::Trust;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::support::web::{Reply, Web, ca_file};
+
+/// The system's roots and the tests' own.
+fn trust() -> Trust {
+    Trust::with_extra(&std::fs::read(ca_file()).unwrap()).unwrap()
+}
 
 #[test]
 fn the_fake_web_server_keeps_a_connection_and_reads_bodies() {

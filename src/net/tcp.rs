@@ -1,0 +1,96 @@
+//! Names to addresses to connected sockets, each wait bounded and ended by its watch.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use super::failure::{self, Unresolvable};
+use crate::base::{Error, Kind, Watch};
+
+/// From the name to the end of the TLS handshake, over all addresses.
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// Connects to the first address of `host` that accepts; TCP_NODELAY is set.
+pub(super) fn connect(host: &str, port: u16, watch: &Watch) -> Result<TcpStream, Error> {
+    let name = host.to_owned();
+    let addresses = detached(watch, move || resolve(&name, port))?.map_err(failure::explain)?;
+    let mut last = None;
+    for (index, address) in addresses.iter().copied().enumerate() {
+        // An address that swallows packets must leave time for the next ones.
+        let share = watch.left()? / (addresses.len() - index) as u32;
+        match detached(watch, move || TcpStream::connect_timeout(&address, share))? {
+            Ok(socket) => {
+                socket.set_nodelay(true).map_err(failure::explain)?;
+                return Ok(socket);
+            }
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => last = Some(watch.timeout()),
+            Err(error) => last = Some(failure::explain(error)),
+        }
+    }
+    Err(last.unwrap_or_else(|| watch.timeout()))
+}
+
+/// All addresses of a host, at least one. Takes as long as the system's resolver likes.
+pub(super) fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let unresolvable = |cause: String| io::Error::other(Unresolvable { host: host.to_owned(), cause });
+    let found = (host, port).to_socket_addrs().map_err(|error| unresolvable(error.to_string()))?;
+    let addresses: Vec<_> = found.collect();
+    if addresses.is_empty() { Err(unresolvable("the name exists, but has none".to_owned())) } else { Ok(addresses) }
+}
+
+/// Does work that nothing can interrupt (resolving, connecting) on a thread of its own, and stops waiting for it
+/// when the watch ends; what the work still yields then is dropped.
+pub(super) fn detached<T: Send + 'static>(
+    watch: &Watch,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let left = watch.left()?;
+    let (sender, receiver) = mpsc::channel();
+    let _hook = watch.on_cancel({
+        let sender = sender.clone();
+        move || _ = sender.send(None)
+    });
+    std::thread::Builder::new()
+        .name("net".to_owned())
+        .spawn(move || _ = sender.send(Some(work())))
+        .map_err(|error| Error::new(Kind::Internal, format!("no thread to be had: {error}")))?;
+    match receiver.recv_timeout(left) {
+        Ok(Some(result)) => Ok(result),
+        Ok(None) => Err(watch.left().err().unwrap_or_else(|| Error::new(Kind::Cancelled, "cancelled"))),
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(watch.timeout()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cancelling_ends_the_wait_for_work_that_cannot_be_interrupted() {
+        let watch = Watch::new("resolving", Duration::from_secs(60));
+        let (release, blocked) = mpsc::channel::<()>();
+        let (begun, begins) = mpsc::channel();
+        let canceller = watch.clone();
+        std::thread::spawn(move || {
+            begins.recv().unwrap();
+            canceller.cancel();
+        });
+        let error = detached(&watch, move || {
+            begun.send(()).unwrap();
+            blocked.recv()
+        });
+        assert_eq!(error.unwrap_err().kind(), Kind::Cancelled);
+        assert_eq!(detached(&watch, || ()).unwrap_err().kind(), Kind::Cancelled);
+        drop(release);
+    }
+
+    #[test]
+    fn a_wait_that_ends_without_its_work_names_its_stage() {
+        let (release, blocked) = mpsc::channel::<()>();
+        let watch = Watch::new("resolving", Duration::from_millis(5));
+        let error = detached(&watch, move || blocked.recv()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Timeout("resolving"));
+        drop(release);
+    }
+}
