@@ -12,7 +12,7 @@ use rustls::ClientConnection;
 
 use super::stream::{Channel, Read};
 use super::tcp::{self, CONNECT_LIMIT};
-use super::{Trust, failure};
+use super::{Trust, failure, tls};
 use crate::base::{Error, Kind, Url, Watch, clock};
 
 /// How long a peer may take to accept what we send.
@@ -58,7 +58,8 @@ impl Framing for Raw {
 
 /// An open connection.
 pub(super) struct Link<F> {
-    peer: String,
+    /// What errors say we were doing.
+    doing: String,
     socket: Arc<TcpStream>,
     state: Mutex<State<F>>,
     written: Condvar,
@@ -79,18 +80,16 @@ struct State<F> {
 
 impl Link<Raw> {
     /// Connects to the URL's host, with TLS where its scheme asks for it.
-    pub(super) fn open(url: &Url, trust: &Trust, watch: &Watch) -> Result<Self, Error> {
-        let peer = format!("connection to {}", url.origin());
+    pub(super) fn open(url: &Url, doing: String, trust: &Trust, watch: &Watch) -> Result<Self, Error> {
         let watch = watch.within("connecting to the console", CONNECT_LIMIT);
-        let socket = tcp::connect(&url.host, url.port(), &watch).map_err(|error| error.doing(&peer))?;
+        let socket = tcp::connect(&url.host, url.port(), &watch)?;
         let tls = if url.is_tls() {
-            let session = trust.session(&url.host);
-            Some(Box::new(session.map_err(|error| super::tls::explain(&error).doing(&peer))?))
+            Some(Box::new(trust.session(&url.host).map_err(|error| tls::explain(&error))?))
         } else {
             None
         };
         let state = State { tls, framing: Raw, content: Vec::new(), outgoing: Vec::new(), writing: false, end: None };
-        let link = Self { peer, socket: Arc::new(socket), state: Mutex::new(state), written: Condvar::new() };
+        let link = Self { doing, socket: Arc::new(socket), state: Mutex::new(state), written: Condvar::new() };
         link.handshake(&watch)?;
         Ok(link)
     }
@@ -104,7 +103,7 @@ impl Link<Raw> {
         loop {
             let (going_on, ended) = {
                 let mut state = self.state();
-                state.seal(&[]).map_err(|error| error.doing(&self.peer))?;
+                state.seal(&[])?;
                 (state.tls.as_ref().is_some_and(|tls| tls.is_handshaking()), state.end.clone())
             };
             self.flush(watch.deadline()).or_else(|error| watch.left().and(Err(error)))?;
@@ -115,7 +114,7 @@ impl Link<Raw> {
                 watch.left()?;
                 end?;
                 let what = "it closed the connection during the TLS handshake";
-                return Err(Error::new(Kind::Peer, what).doing(&self.peer));
+                return Err(Error::new(Kind::Peer, what));
             }
             watch.left()?;
             self.fill(watch.deadline());
@@ -129,10 +128,10 @@ impl Link<Raw> {
             State { tls: old.tls, framing, content: Vec::new(), outgoing: old.outgoing, writing: false, end: None };
         if !beginning.is_empty() {
             let flow = state.unframe(beginning);
-            state.settle(flow.map_err(|error| error.doing(&self.peer)));
+            state.settle(flow);
         }
         state.end = state.end.or(old.end);
-        let link = Link { peer: self.peer, socket: self.socket, state: Mutex::new(state), written: Condvar::new() };
+        let link = Link { doing: self.doing, socket: self.socket, state: Mutex::new(state), written: Condvar::new() };
         link.answer();
         link
     }
@@ -143,6 +142,38 @@ impl<F: Framing> Link<F> {
     pub(super) fn shut_down_on_cancel(&self, watch: &Watch) -> impl Drop + use<F> {
         let socket = Arc::clone(&self.socket);
         watch.on_cancel(move || _ = socket.shutdown(Shutdown::Both))
+    }
+
+    /// [`Channel::read`], for a caller that says itself what it was doing.
+    pub(super) fn receive(&self, buffer: &mut Vec<u8>, until: Instant) -> Result<Read, Error> {
+        loop {
+            let mut state = self.state();
+            if !state.content.is_empty() {
+                buffer.append(&mut state.content);
+                return Ok(Read::Data);
+            }
+            if let Some(end) = &state.end {
+                return end.clone().map(|()| Read::Closed);
+            }
+            drop(state);
+            if !self.fill(until) {
+                return Ok(Read::TimedOut);
+            }
+        }
+    }
+
+    /// [`Channel::send`], for a caller that says itself what it was doing.
+    pub(super) fn transmit(&self, bytes: &[u8]) -> Result<(), Error> {
+        let mut state = self.state();
+        if let Some(end) = &state.end {
+            end.clone()?;
+            return Err(Error::new(Kind::Peer, "the connection is closed"));
+        }
+        let mut wire = Vec::new();
+        state.framing.wrap(bytes, &mut wire)?;
+        state.seal(&wire)?;
+        drop(state);
+        self.flush(clock::now() + SEND_LIMIT)
     }
 
     fn state(&self) -> MutexGuard<'_, State<F>> {
@@ -173,7 +204,7 @@ impl<F: Framing> Link<F> {
             Err(error) if is_hang_up(&error) => Ok(Flow::Ended),
             Err(error) => Err(failure::explain(error)),
         };
-        state.settle(flow.map_err(|error| error.doing(&self.peer)));
+        state.settle(flow);
         drop(state);
         self.answer();
         true
@@ -225,7 +256,7 @@ impl<F: Framing> Link<F> {
             match self.socket.set_write_timeout(Some(left)).and_then(|()| (&*self.socket).write(bytes)) {
                 Ok(count) => bytes = &bytes[count..],
                 Err(error) if error.kind() == ErrorKind::Interrupted || is_timeout(&error) => {}
-                Err(error) => return Err(failure::explain(error).doing(&self.peer)),
+                Err(error) => return Err(failure::explain(error)),
             }
         }
         Ok(())
@@ -233,38 +264,17 @@ impl<F: Framing> Link<F> {
 
     fn stuck(&self) -> Error {
         let what = format!("it takes no data, the limit is {} s", SEND_LIMIT.as_secs());
-        Error::new(Kind::Timeout("sending"), what).doing(&self.peer)
+        Error::new(Kind::Timeout("sending"), what)
     }
 }
 
 impl<F: Framing> Channel for Link<F> {
     fn read(&self, buffer: &mut Vec<u8>, until: Instant) -> Result<Read, Error> {
-        loop {
-            let mut state = self.state();
-            if !state.content.is_empty() {
-                buffer.append(&mut state.content);
-                return Ok(Read::Data);
-            }
-            if let Some(end) = &state.end {
-                return end.clone().map(|()| Read::Closed);
-            }
-            drop(state);
-            if !self.fill(until) {
-                return Ok(Read::TimedOut);
-            }
-        }
+        self.receive(buffer, until).map_err(|error| error.doing(&self.doing))
     }
 
     fn send(&self, bytes: &[u8]) -> Result<(), Error> {
-        let mut state = self.state();
-        if let Some(end) = &state.end {
-            end.clone()?;
-            return Err(Error::new(Kind::Peer, "the connection is closed").doing(&self.peer));
-        }
-        let mut wire = Vec::new();
-        state.framing.wrap(bytes, &mut wire).and_then(|()| state.seal(&wire)).map_err(|e| e.doing(&self.peer))?;
-        drop(state);
-        self.flush(clock::now() + SEND_LIMIT)
+        self.transmit(bytes).map_err(|error| error.doing(&self.doing))
     }
 
     fn close(&self) {
@@ -316,7 +326,7 @@ impl<F: Framing> State<F> {
             if processed.is_err() {
                 let _ = self.seal(&[]); // the alert that tells the peer why
             }
-            let processed = processed.map_err(|error| super::tls::explain(&error))?;
+            let processed = processed.map_err(|error| tls::explain(&error))?;
             if let Some(tls) = &mut self.tls {
                 plain.resize(processed.plaintext_bytes_to_read(), 0);
                 tls.reader().read_exact(&mut plain).map_err(failure::explain)?;

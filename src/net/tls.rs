@@ -130,9 +130,13 @@ fn certificate(error: &CertificateError) -> (Kind, String, &'static str) {
             let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
             format!("its certificate is for {names}, not for {}", expected.to_str())
         }
-        error if *error == CertificateError::UnknownIssuer || is_authority(error) => {
+        CertificateError::UnknownIssuer => {
             hint = "name a file with its authority's certificate in SSL_CERT_FILE";
             "its certificate is self-signed or of an unknown authority".to_owned()
+        }
+        error if is_authority(error) => {
+            hint = "give it a certificate that an authority signed";
+            "its certificate is self-signed".to_owned()
         }
         other => format!("its certificate is not acceptable: {}", clean_text(&other.to_string())),
     };

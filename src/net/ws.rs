@@ -49,21 +49,27 @@ pub struct Upgrade<'a> {
 
 /// Connects and upgrades. `Kind::Denied` where the console wants another login, `Kind::Busy` where it has no slot.
 pub fn open(upgrade: &Upgrade<'_>, trust: &Trust, watch: &Watch) -> Result<Box<dyn Channel>, Error> {
+    let doing = format!("WebSocket {}", upgrade.url);
+    match connect(upgrade, doing.clone(), trust, watch) {
+        Ok(link) => Ok(Box::new(link)),
+        Err(error) => Err(error.doing(doing)),
+    }
+}
+
+fn connect(upgrade: &Upgrade<'_>, doing: String, trust: &Trust, watch: &Watch) -> Result<Link<Frames>, Error> {
     let key = random_key()?;
     let head = request(upgrade, &key)?;
-    let link = Link::open(upgrade.url, trust, watch)?;
+    let link = Link::open(upgrade.url, doing, trust, watch)?;
     let watch = watch.within("the WebSocket upgrade", CONNECT_LIMIT);
     let _hook = link.shut_down_on_cancel(&watch);
-    let answer = exchange(&link, &head, &watch)
-        .or_else(|error| watch.left().and(Err(error)))
-        .and_then(|answer| answer.accepted(&key, upgrade).map(|()| answer))
-        .map_err(|error| error.doing(format!("WebSocket {}", upgrade.url)))?;
+    let answer = exchange(&link, &head, &watch).or_else(|error| watch.left().and(Err(error)))?;
+    answer.accepted(&key, upgrade)?;
     let carrier = match answer.subprotocol.as_deref() {
         Some(chosen) if chosen.eq_ignore_ascii_case("base64") => Carrier::Base64,
         None if !upgrade.subprotocols.is_empty() => Carrier::Unsaid,
         _ => Carrier::Binary,
     };
-    Ok(Box::new(link.framed(Frames::new(carrier), &answer.rest)))
+    Ok(link.framed(Frames::new(carrier), &answer.rest))
 }
 
 fn random_key() -> Result<String, Error> {
@@ -104,10 +110,10 @@ struct Answer {
 }
 
 fn exchange(link: &Link<Raw>, head: &str, watch: &Watch) -> Result<Answer, Error> {
-    link.send(head.as_bytes())?;
+    link.transmit(head.as_bytes())?;
     let mut received = Vec::new();
     loop {
-        match link.read(&mut received, watch.deadline())? {
+        match link.receive(&mut received, watch.deadline())? {
             Read::Data => {}
             Read::TimedOut => return Err(watch.timeout()),
             Read::Closed => {

@@ -8,7 +8,8 @@ use super::*;
 fn pair() -> (Link<Raw>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = Url::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
-    let link = Link::open(&url, &Trust::system(), &Watch::new("testing", Duration::from_secs(10))).unwrap();
+    let watch = Watch::new("testing", Duration::from_secs(10));
+    let link = Link::open(&url, "testing".to_owned(), &Trust::system(), &watch).unwrap();
     (link, listener.accept().unwrap().0)
 }
 

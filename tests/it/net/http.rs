@@ -218,7 +218,7 @@ fn a_certificate_that_is_refused_says_why() {
         ("early", "its certificate is not valid before 2069-01-01T00:00:00Z; check this machine's clock"),
         ("elsewhere", "its certificate is for elsewhere.example, not for 127.0.0.1; use a name"),
         ("self-signed", "its certificate is self-signed or of an unknown authority; name a file"),
-        ("ca-as-server", "its certificate is self-signed or of an unknown authority; name a file"),
+        ("ca-as-server", "its certificate is self-signed; give it a certificate that an authority signed"),
     ] {
         let web = Web::https_as(certificate, |_, _| Reply::ok("text/plain", "x"));
         let error = fail(&web.url());
