@@ -8,4 +8,5 @@ pub mod console;
 pub mod image;
 pub mod ivtp;
 pub mod net;
+pub mod ops;
 pub mod provider;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::clock::Utc;
-use crate::base::{Error, Frame, Power, Watch};
+use crate::base::{Access, Error, Frame, Kind, Power, Watch};
+use crate::net::Trust;
 
 /// An open console. Its thread keeps the snapshot current until it is closed or the peer ends it.
 pub trait Console: Send + Sync {
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub frame: Option<Arc<Frame>>,
     /// When the last video arrived, or when the session began.
     pub heard: Instant,
+    /// Since when the screen shows the same, the blinking of a cursor aside.
+    pub changed: Instant,
     /// When this picture was taken.
     pub taken: Utc,
     /// Whether every part of the picture was drawn since the session began.
@@ -70,4 +73,9 @@ pub enum Role {
     Master,
     /// View only: somebody else is master.
     Viewer,
+}
+
+/// Opens the console that `access` leads to: returns with its first picture, or with what there is instead of one.
+pub fn open(access: &Access, _trust: &Trust, _watch: &Watch) -> Result<Box<dyn Console>, Error> {
+    Err(Error::new(Kind::Unsupported, format!("no driver for {}", access.route.describe())))
 }

@@ -1,0 +1,151 @@
+//! The real binary as a person starts it: output, exit status, files.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// The binary in an environment that names no credentials, in a folder of its own.
+fn ikvm(folder: &str) -> (Command, PathBuf) {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ikvm-mcp"));
+    command.env_clear().env("HOME", &folder).current_dir(&folder).stdin(Stdio::null());
+    (command, folder)
+}
+
+fn run(folder: &str, args: &[&str]) -> (Output, PathBuf) {
+    let (mut command, folder) = ikvm(folder);
+    (command.args(args).output().unwrap(), folder)
+}
+
+fn out(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn err(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// The size a PNG says it has, in pixels.
+fn size(png: &[u8]) -> (u32, u32) {
+    let reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
+    (reader.info().width, reader.info().height)
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    let (output, _) = run("help", &["--help"]);
+    assert!(output.status.success());
+    for word in ["stdio", "list", "screenshot", "login", "--demo", "PORT", "OVH_APPLICATION_KEY"] {
+        assert!(out(&output).contains(word), "{word}");
+    }
+    let (output, _) = run("version", &["--version"]);
+    assert_eq!(out(&output), format!("ikvm-mcp {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn wrong_usage_is_status_2_and_one_line_on_stderr() {
+    let (output, _) = run("usage", &["frobnicate"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(out(&output), "");
+    assert_eq!(err(&output), "ikvm-mcp: there is no command frobnicate (ikvm-mcp --help)\n");
+}
+
+#[test]
+fn the_list_is_a_table_or_json() {
+    let (output, _) = run("list", &["list", "--demo"]);
+    assert!(output.status.success(), "{}", err(&output));
+    let lines: Vec<&str> = out(&output).lines().collect();
+    assert!(lines[0].starts_with("ID ") && lines.iter().any(|line| line.starts_with("demo-grub ")), "{lines:?}");
+
+    let (output, _) = run("list-json", &["list", "--json", "--demo"]);
+    let servers: serde_json::Value = serde_json::from_str(out(&output)).unwrap();
+    let first: Vec<&str> = servers[0].as_object().unwrap().keys().map(String::as_str).take(5).collect();
+    assert_eq!(first, ["id", "name", "provider", "datacenter", "ip"]);
+}
+
+#[test]
+fn a_screenshot_is_saved_under_the_servers_name_and_scaled_for_reading() {
+    let (output, folder) = run("screenshot", &["screenshot", "demo-grub", "--demo"]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(out(&output), "demo-grub.png\n");
+    let png = fs::read(folder.join("demo-grub.png")).unwrap();
+    assert_eq!(size(&png), (1440, 800));
+    assert!(png.len() < 50_000, "{} bytes", png.len());
+    assert!(err(&output).contains("720 x 400"), "{}", err(&output));
+}
+
+#[test]
+fn a_raw_screenshot_is_the_consoles_own_pixels() {
+    let (output, _) = run("raw", &["screenshot", "demo-grub", "--demo", "--raw", "-o", "-"]);
+    let mut reader = png::Decoder::new(std::io::Cursor::new(&output.stdout)).read_info().unwrap();
+    assert_eq!((reader.info().width, reader.info().height), (720, 400));
+    let expected = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/ast2500/screen-grub-720x400.png")).unwrap();
+    let pixels = |png: &[u8]| {
+        let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
+        decoder.set_transformations(png::Transformations::EXPAND);
+        let mut reader = decoder.read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        pixels
+    };
+    assert!(reader.next_frame(&mut vec![0; reader.output_buffer_size().unwrap()]).is_ok());
+    assert_eq!(pixels(&output.stdout), pixels(&expected));
+}
+
+#[test]
+fn a_host_that_is_off_is_an_answer_and_a_sick_bmc_an_error() {
+    let (output, folder) = run("off", &["screenshot", "demo-off", "--demo"]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(err(&output).contains("powered off"), "{}", err(&output));
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
+
+    let (output, _) = run("sick", &["screenshot", "demo-sick", "--demo"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).starts_with("ikvm-mcp: screenshot of demo-sick: "), "{}", err(&output));
+    assert_eq!(err(&output).lines().count(), 1);
+}
+
+#[test]
+fn an_unknown_server_is_answered_with_the_known_ones() {
+    let (output, _) = run("unknown", &["screenshot", "nope", "--demo"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("no such server") && err(&output).contains("demo-grub"), "{}", err(&output));
+}
+
+#[test]
+fn without_credentials_the_next_step_is_named() {
+    let (output, _) = run("bare", &["list"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("ikvm-mcp login") && err(&output).contains("--demo"), "{}", err(&output));
+}
+
+#[test]
+fn a_bad_setting_is_named_with_its_range() {
+    let (mut command, _) = ikvm("setting");
+    let output = command.args(["list", "--demo"]).env("IKVM_MAX_EDGE", "huge").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("IKVM_MAX_EDGE"), "{}", err(&output));
+}
+
+#[test]
+fn a_port_in_use_is_one_sentence_that_names_the_setting() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (mut command, _) = ikvm("port");
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = command.arg("--demo").env("PORT", port).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("PORT"), "{}", err(&output));
+    assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let (mut command, _) = ikvm("pipe");
+    let mut child = command.args(["list", "--demo"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(err(&output), "");
+}
