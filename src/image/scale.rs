@@ -30,7 +30,7 @@ pub fn reduce(view: &View, curve: &Curve, width: usize, height: usize) -> Frame 
             *sum += u64::from(part) * u64::from(share.first);
         }
         if share.last {
-            rgb.extend(sums.iter().map(|&sum| (sum as f64 / area).round() as u8));
+            rgb.extend(sums.iter().map(|&sum| (sum as f64 / area + 0.5) as u8));
             for (sum, &part) in sums.iter_mut().zip(&across) {
                 *sum = u64::from(part) * u64::from(share.second);
             }
