@@ -2,6 +2,7 @@
 //!
 //! The layers and their invariants are in the README's section on architecture; `tests/it/tidy.rs` enforces them.
 
+pub mod ast2500;
 pub mod base;
 pub mod config;
 pub mod console;

@@ -1,6 +1,7 @@
 //! The integration tests, one binary: each module tests one part against fakes that are real listeners.
 
 mod bmc;
+mod decode;
 mod net;
 mod support;
 mod tidy;
