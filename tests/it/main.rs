@@ -2,6 +2,7 @@
 
 mod bmc;
 mod decode;
+mod encode;
 mod net;
 mod support;
 mod tidy;

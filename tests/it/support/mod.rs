@@ -3,6 +3,7 @@
 // The tests of the AMI console use the rest.
 #[allow(dead_code, unused_imports)]
 pub mod bmc;
+pub mod tile;
 pub mod web;
 
 use std::path::Path;
