@@ -6,8 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::clock::Utc;
-use crate::base::{Access, Error, Frame, Kind, Power, Watch};
+use crate::base::{Access, Error, Frame, Power, Route, Watch};
 use crate::net::Trust;
+
+mod ami;
+mod replay;
 
 /// An open console. Its thread keeps the snapshot current until it is closed or the peer ends it.
 pub trait Console: Send + Sync {
@@ -75,7 +78,15 @@ pub enum Role {
     Viewer,
 }
 
-/// Opens the console that `access` leads to: returns with its first picture, or with what there is instead of one.
-pub fn open(access: &Access, _trust: &Trust, _watch: &Watch) -> Result<Box<dyn Console>, Error> {
-    Err(Error::new(Kind::Unsupported, format!("no driver for {}", access.route.describe())))
+/// Opens the console that `access` leads to: returns with its first whole picture, or with what there is instead of
+/// one. Whatever fails, nothing stays open and the web session behind it is logged out.
+///
+/// Errors: `Kind::Denied` where a new access may help, `Kind::Busy` where all places are taken, `Kind::Unsupported`
+/// where the console is of a kind that this program does not speak, `Kind::Timeout` with the stage.
+pub fn open(access: &Access, trust: &Trust, watch: &Watch) -> Result<Box<dyn Console>, Error> {
+    let line: Box<dyn ami::Line> = match &access.route {
+        Route::Viewer(url) => Box::new(ami::Live::new(url, trust.clone())?),
+        Route::Recording(recording) => Box::new(replay::Recorded(Arc::clone(recording))),
+    };
+    ami::open(line, access.notes.clone(), watch)
 }

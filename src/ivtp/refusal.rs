@@ -98,17 +98,24 @@ impl fmt::Display for Validation {
 pub struct StopReason(pub u16);
 
 impl StopReason {
+    /// The web session under it was logged out.
+    pub const LOGGED_OUT: Self = Self(7);
+    /// Somebody ended it by hand.
+    pub const TAKEN: Self = Self(10);
+    /// The console serves VNC now.
+    pub const VNC: Self = Self(14);
+
     const SENTENCES: [(Self, &'static str); 10] = [
         (Self(2), "the KVM server restarts"),
         (Self(5), "its configuration changed"),
-        (Self(7), "the web session was logged out"),
+        (Self::LOGGED_OUT, "the web session was logged out"),
         (Self(8), "its license expired"),
         (Self(9), "nothing was typed for too long"),
-        (Self(10), "an administrator or another viewer ended it"),
+        (Self::TAKEN, "an administrator or another viewer ended it"),
         (Self(11), "the web server restarts"),
         (Self(12), "the BMC restarts"),
         (Self(13), "the BMC returns to its factory settings"),
-        (Self(14), "a VNC session owns the console"),
+        (Self::VNC, "a VNC session owns the console"),
     ];
 }
 

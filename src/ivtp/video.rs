@@ -115,8 +115,15 @@ impl Assembler {
         if self.bytes.len() == VIDEO_HEADER && (last || named == 0) {
             return Ok(Some(Event::Empty));
         }
-        let ended = last || self.bytes.len() - VIDEO_HEADER >= named;
-        Ok(ended.then(|| Event::Video(std::mem::take(&mut self.bytes))))
+        if !last && self.bytes.len() - VIDEO_HEADER < named {
+            return Ok(None);
+        }
+        let stream = &self.bytes[VIDEO_HEADER..];
+        // Tiles could begin like that too, but not go on like a picture to its end.
+        if stream.starts_with(&START) && matches!(Scanner::default().scan(stream)?, Scan::Whole(_)) {
+            return Ok(Some(Event::Jpeg(stream.to_vec())));
+        }
+        Ok(Some(Event::Video(std::mem::take(&mut self.bytes))))
     }
 }
 
@@ -204,6 +211,9 @@ mod tests {
         assert_eq!(events(&[picture.to_vec()]), expected);
         assert_eq!(events(&[fragment(0, &picture[..7]), fragment(1, &picture[7..])]), expected);
         assert_eq!(events(&[fragment(0, &picture[..7]), fragment(1 | LAST, &picture[7..])]), expected);
+        assert_eq!(events(&[fragment(0, &frame(11, &picture))]), expected);
+        let tiles = frame(4, &picture[..4]);
+        assert_eq!(events(&[fragment(0, &tiles)]), [Event::Video(tiles)]);
     }
 
     #[test]

@@ -1,0 +1,331 @@
+//! The way to an AMI console through its web server: from a viewer URL to a KVM token and the WebSocket.
+//!
+//! Source: AMI MegaRAC, SSO viewer URL, KVM token, transports, cleanup; observed by others on ASRock Rack, Gigabyte
+//! and ASUS boards.
+//!
+//! | request | gives |
+//! |---|---|
+//! | GET the viewer URL, redirects followed | the session's cookie, the CSRF token |
+//! | GET /viewer.html | newer values of both, on some boards |
+//! | GET /api/configuration/project | whether the firmware knows reconnection; once |
+//! | GET /api/settings/media/h5viewercfg, else /api/kvm/token | the KVM token, for one session |
+//! | WebSocket /kvm | the console |
+//! | DELETE /api/session | the end |
+//!
+//! One request at a time, none repeated. Deliberately absent: logging in with a password.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Attempt, Call, Line};
+use crate::base::bytes::clean_text;
+use crate::base::{Error, Kind, Secret, Url, Watch, log};
+use crate::ivtp::{Config, Hello};
+use crate::net::http::CALL_LIMIT;
+use crate::net::{Client, Method, Peer, Request, Response, Trust, ws};
+
+/// How many redirects are followed.
+const MAX_REDIRECTS: usize = 5;
+/// The longest value of a cookie or token that is believed; those seen have 8 to 40 characters.
+const MAX_VALUE: usize = 512;
+const LOGOUT_LIMIT: Duration = Duration::from_millis(1_000);
+/// With it the firmware waits for a connection-complete packet.
+const RECONNECT: &str = "KVM_SESSION_RECONNECT";
+
+/// A BMC reached by a viewer URL.
+pub(in crate::console) struct Live {
+    viewer: Url,
+    client: Client,
+    trust: Trust,
+    session: Option<WebSession>,
+}
+
+/// What identifies us to the web server.
+struct WebSession {
+    origin: Url,
+    cookie: Secret,
+    csrf: Option<Secret>,
+    /// `None` where the list could not be read.
+    knows_reconnection: Option<bool>,
+}
+
+impl Live {
+    /// Nothing is sent yet. `Kind::Usage` where the URL is none, or not of the web.
+    pub(in crate::console) fn new(viewer: &Secret, trust: Trust) -> Result<Self, Error> {
+        let viewer = Url::parse(viewer.reveal()).map_err(|error| error.doing("reading the viewer URL"))?;
+        if !matches!(viewer.scheme.as_str(), "http" | "https") {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("the viewer URL begins with {}://, not https://", viewer.scheme),
+            ));
+        }
+        Ok(Self { viewer, client: Client::new(Peer::Bmc, trust.clone()), trust, session: None })
+    }
+
+    /// Follows the viewer URL to a session of the web server.
+    fn sign_on(&mut self, watch: &Watch) -> Result<(), Error> {
+        let watch = &watch.within("opening the viewer page", CALL_LIMIT);
+        let mut url = self.viewer.clone();
+        let page = self.visit(&mut url, watch)?;
+        check(&page).map_err(|error| error.doing(format!("GET {url}")))?;
+        let text = page.text();
+        if self.session.is_none() {
+            // What the page's script would make a cookie of.
+            let token = || self.viewer.query_value("token").and_then(|token| value(&token));
+            let Some(cookie) = script_value(&text, "QSESSIONID").or_else(token) else {
+                return Err(turned_away("the viewer page gives no session"));
+            };
+            self.keep(&url, cookie);
+        }
+        self.keep_csrf(&text);
+        let mut url = url.with(&url.scheme, "/viewer.html");
+        let page = self.visit(&mut url, watch)?;
+        match check(&page) {
+            Ok(()) => self.keep_csrf(&page.text()),
+            // Some firmware has no such page; the token is what counts.
+            Err(error) if error.kind() == Kind::Peer => {}
+            Err(error) => return Err(error.doing(format!("GET {url}"))),
+        }
+        Ok(())
+    }
+
+    /// Loads a page; `url` becomes where the redirects led.
+    fn visit(&mut self, url: &mut Url, watch: &Watch) -> Result<Response, Error> {
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.call(Method::Get, url, watch)?;
+            if let Some(cookie) = set_cookie(&response, "QSESSIONID") {
+                self.keep(url, cookie);
+            }
+            if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
+                return Ok(response);
+            }
+            let location = response.header("location").unwrap_or_default();
+            let next = url.join(location)?;
+            if (next.host.as_str(), next.port(), next.is_tls()) != (url.host.as_str(), url.port(), url.is_tls()) {
+                let what = format!("{url} sends us to another host, {}", next.origin());
+                return Err(Error::new(Kind::Peer, clean_text(&what)).hint("request a new console access"));
+            }
+            if is_login(&next) {
+                return Err(turned_away("the viewer page leads to a login page"));
+            }
+            *url = next;
+        }
+        Err(Error::new(Kind::Peer, format!("{url} redirects more than {MAX_REDIRECTS} times")))
+    }
+
+    fn keep(&mut self, url: &Url, cookie: Secret) {
+        let origin = url.with(&url.scheme, "/");
+        let old = self.session.take();
+        let csrf = old.and_then(|old| old.csrf);
+        self.session = Some(WebSession { origin, cookie, csrf, knows_reconnection: None });
+    }
+
+    fn keep_csrf(&mut self, page: &str) {
+        let csrf = ["garc", "CSRFToken"].iter().find_map(|name| script_value(page, name));
+        if let (Some(session), Some(csrf)) = (&mut self.session, csrf) {
+            session.csrf = Some(csrf);
+        }
+    }
+
+    /// Makes one call, as the session where there is one.
+    fn call(&self, method: Method, url: &Url, watch: &Watch) -> Result<Response, Error> {
+        let headers = self.session.as_ref().map(WebSession::headers).unwrap_or_default();
+        self.client.send(&Request { method, url, headers, body: None }, watch)
+    }
+
+    fn api(&self, path: &str, watch: &Watch) -> Result<(Url, Response), Error> {
+        let Some(session) = &self.session else { return Err(turned_away("there is no session")) };
+        let url = session.origin.with(&session.origin.scheme, path);
+        let response = self.call(Method::Get, &url, watch)?;
+        Ok((url, response))
+    }
+
+    /// Whether the firmware knows reconnection; `None` where its list cannot be read.
+    fn features(&self, watch: &Watch) -> Result<Option<bool>, Error> {
+        let (url, response) = self.api("/api/configuration/project", watch)?;
+        if response.status == 401 {
+            check(&response).map_err(|error| error.doing(format!("GET {url}")))?;
+        }
+        let list: Option<Value> = serde_json::from_slice(&response.body).ok().filter(|_| response.status == 200);
+        Ok(list.as_ref().and_then(Value::as_array).map(|list| list.iter().any(|entry| entry["feature"] == RECONNECT)))
+    }
+
+    fn kvm_token(&self, watch: &Watch) -> Result<KvmToken, Error> {
+        let (mut url, mut response) = self.api("/api/settings/media/h5viewercfg", watch)?;
+        if matches!(response.status, 403 | 404) {
+            (url, response) = self.api("/api/kvm/token", watch)?;
+        }
+        check(&response).and_then(|()| KvmToken::parse(&response)).map_err(|error| error.doing(format!("GET {url}")))
+    }
+}
+
+impl Line for Live {
+    fn dial(&mut self, attempt: Attempt, watch: &Watch) -> Result<Call, Error> {
+        if attempt == Attempt::First {
+            self.sign_on(watch)?;
+            let features = self.features(&watch.within("reading the BMC's features", CALL_LIMIT))?;
+            if let Some(session) = &mut self.session {
+                session.knows_reconnection = features;
+            }
+        }
+        let token = self.kvm_token(&watch.within("requesting a KVM token", CALL_LIMIT))?;
+        let Some(session) = &self.session else { return Err(turned_away("there is no session")) };
+        let config = config(token, session.knows_reconnection, attempt);
+        let scheme = if session.origin.is_tls() { "wss" } else { "ws" };
+        let url = session.origin.with(scheme, "/kvm");
+        let headers = vec![("Cookie", session.cookies()), ("Origin", session.origin.origin())];
+        let upgrade = ws::Upgrade { url: &url, headers, subprotocols: &["binary", "base64"] };
+        let channel = ws::open(&upgrade, &self.trust, watch)?;
+        Ok(Call { channel: Arc::from(channel), config })
+    }
+
+    fn log_out(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        let watch = Watch::new("logging out", LOGOUT_LIMIT);
+        let url = session.origin.with(&session.origin.scheme, "/api/session");
+        let request = Request { method: Method::Delete, url: &url, headers: session.headers(), body: None };
+        if let Err(error) = self.client.send(&request, &watch) {
+            // The session stays until the BMC forgets it, and the table has few places: the operator should know.
+            log::line(&format!("a BMC session was not logged out: {error}"));
+        }
+    }
+}
+
+impl WebSession {
+    /// What any firmware may want to see: some read one of the cookies, some the header.
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        let origin = self.origin.origin();
+        let mut headers = vec![("Cookie", self.cookies()), ("Referer", format!("{origin}/")), ("Origin", origin)];
+        if let Some(csrf) = &self.csrf {
+            headers.push(("X-CSRFTOKEN", csrf.reveal().to_owned()));
+        }
+        headers
+    }
+
+    fn cookies(&self) -> String {
+        let mut cookies = format!("QSESSIONID={}", self.cookie.reveal());
+        if let Some(csrf) = &self.csrf {
+            let csrf = csrf.reveal();
+            cookies.push_str(&format!("; __Host-garc={csrf}; garc={csrf}"));
+        }
+        cookies
+    }
+}
+
+/// A token for one console session.
+struct KvmToken {
+    token: Secret,
+    client_ip: String,
+    server_ip: Option<String>,
+}
+
+impl KvmToken {
+    fn parse(response: &Response) -> Result<Self, Error> {
+        let json: Value = serde_json::from_slice(&response.body).map_err(|_| {
+            // What a BMC shows to who is not logged in.
+            if is_html(response) { turned_away("a login page came instead of a token") } else { no_token() }
+        })?;
+        let text = |name: &str| json[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let (Some(token), Some(client_ip)) = (text("token"), text("client_ip")) else { return Err(no_token()) };
+        Ok(Self { token: Secret::new(token), client_ip, server_ip: text("server_ip") })
+    }
+}
+
+fn no_token() -> Error {
+    Error::new(Kind::Peer, "the BMC's answer has no KVM token")
+}
+
+/// How to begin. The firmware's own words decide, or, where it says nothing, what works on most; the second time the
+/// other way.
+fn config(token: KvmToken, knows_reconnection: Option<bool>, attempt: Attempt) -> Config {
+    let first = attempt == Attempt::First;
+    let (hello, server_ip) = match knows_reconnection {
+        // Observed on ASRock Rack: it wants the packet, and the shorter body.
+        None if first => (Hello::New, None),
+        // The longer body where it could be meant, else without the packet.
+        None if token.server_ip.is_some() => (Hello::New, token.server_ip),
+        None => (Hello::None, None),
+        Some(knows) => (if knows == first { Hello::New } else { Hello::None }, token.server_ip),
+    };
+    let username = "domain/username".to_owned();
+    Config { token: token.token, client_ip: token.client_ip, server_ip, username, hello }
+}
+
+/// The error for an answer that is none of the pages or data asked for.
+fn check(response: &Response) -> Result<(), Error> {
+    let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    let busy = |what: &str, hint: &str| Err(Error::new(Kind::Busy, what).hint(hint));
+    match (response.status, json["code"].as_i64()) {
+        (_, Some(15_000)) => busy("the BMC's session table is full", "close another viewer or try again in 30 min"),
+        (_, Some(17_000)) => busy("the BMC is updating its firmware", "try again when that is done"),
+        (200..=299, _) => Ok(()),
+        (401, _) => Err(turned_away("the BMC does not accept the session (HTTP 401)")),
+        (403, _) if is_html(response) => {
+            busy("the BMC shuts us out for too many requests (HTTP 403)", "wait 3 min before trying again")
+        }
+        (403, _) => Err(turned_away("the BMC does not allow it (HTTP 403)")),
+        (status @ (429 | 503), _) => busy(&format!("the BMC is too busy (HTTP {status})"), "try again in a minute"),
+        (status, _) => Err(Error::new(Kind::Peer, format!("the BMC answers with HTTP {status}")).hint("try again")),
+    }
+}
+
+fn turned_away(what: &str) -> Error {
+    Error::new(Kind::Denied, what).hint("request a new console access")
+}
+
+fn is_html(response: &Response) -> bool {
+    let is_named = response.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
+    is_named || response.body.trim_ascii_start().first() == Some(&b'<')
+}
+
+fn is_login(url: &Url) -> bool {
+    url.path.to_ascii_lowercase().contains("login")
+}
+
+/// A text that may stand in a cookie or header.
+fn value(text: &str) -> Option<Secret> {
+    let is_clean = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte));
+    (is_clean && !text.is_empty() && text.len() <= MAX_VALUE).then(|| Secret::new(text))
+}
+
+/// The last cookie of this name that the answer sets; one that it deletes is empty.
+fn set_cookie(response: &Response, name: &str) -> Option<Secret> {
+    let pairs = response.all("set-cookie").filter_map(|cookie| cookie.split(';').next()?.split_once('='));
+    let values = pairs.filter(|(key, _)| key.trim() == name).filter_map(|(_, text)| value(text.trim()));
+    values.last()
+}
+
+const QUOTES: [char; 3] = ['"', '\'', '`'];
+
+/// The value that a page's script gives to `name`: `document.cookie = "garc=VALUE; path=/"`, `setItem('garc', 'VALUE')`,
+/// `garc: "VALUE"`, `"garc=" + "VALUE"`. A value that is no literal is none.
+fn script_value(page: &str, name: &str) -> Option<Secret> {
+    page.match_indices(name).find_map(|(at, _)| {
+        let before = page[..at].strip_suffix("__Host-").unwrap_or(&page[..at]);
+        let rest = &page[at + name.len()..];
+        let glue_end = rest.find(|c: char| !(QUOTES.contains(&c) || c.is_ascii_whitespace() || "=:,+".contains(c)))?;
+        let (glue, rest) = rest.split_at(glue_end);
+        let is_literal = if glue == "=" { is_in_string(before) } else { glue.ends_with(QUOTES) };
+        if !is_literal || !glue.contains(['=', ':', ',']) {
+            return None;
+        }
+        let end = rest.find(|c: char| QUOTES.contains(&c) || c == ';' || c == '&' || c.is_ascii_whitespace());
+        value(&rest[..end?])
+    })
+}
+
+/// Whether what follows this text is inside a string of its line, or of its script.
+fn is_in_string(before: &str) -> bool {
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let script = line.rsplit("<script").next().unwrap_or_default();
+    let quote = script.chars().filter(|c| QUOTES.contains(c)).fold(None, |open, quote| match open {
+        None => Some(quote),
+        Some(open) => Some(open).filter(|open| *open != quote),
+    });
+    quote.is_some()
+}
+
+#[cfg(test)]
+mod tests;
