@@ -11,3 +11,4 @@ pub mod ivtp;
 pub mod net;
 pub mod ops;
 pub mod provider;
+pub mod rfb;

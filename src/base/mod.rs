@@ -8,6 +8,7 @@ pub mod error;
 pub mod frame;
 pub mod jpeg;
 pub mod log;
+pub mod png;
 pub mod secret;
 pub mod server;
 pub mod url;
