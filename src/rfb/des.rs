@@ -24,8 +24,8 @@ const MIX: [u8; 32] = [
 
 /// PC-1: the key without its parity bits.
 const KEY: [u8; 56] = [
-    57, 49, 41, 33, 25, 17, 9, 1, 58, 50, 42, 34, 26, 18, 10, 2, 59, 51, 43, 35, 27, 19, 11, 3, 60, 52, 44, 36, 63,
-    55, 47, 39, 31, 23, 15, 7, 62, 54, 46, 38, 30, 22, 14, 6, 61, 53, 45, 37, 29, 21, 13, 5, 28, 20, 12, 4,
+    57, 49, 41, 33, 25, 17, 9, 1, 58, 50, 42, 34, 26, 18, 10, 2, 59, 51, 43, 35, 27, 19, 11, 3, 60, 52, 44, 36, 63, 55,
+    47, 39, 31, 23, 15, 7, 62, 54, 46, 38, 30, 22, 14, 6, 61, 53, 45, 37, 29, 21, 13, 5, 28, 20, 12, 4,
 ];
 
 /// PC-2: one round's key out of the turned halves.
@@ -172,8 +172,8 @@ mod tests {
             (b"password", COUNT, "b866924125c8eebb9debc1db61c538e2"),
             (b"a", COUNT, "449407fb6f71bd517aca76866568a4e2"),
             (b"longpassword123", "ffeeddccbbaa99887766554433221100", "f4e80437d9839abed2c0bd7dcac8a5fc"),
-            (b"p\xe4\xdf", COUNT, "49911084c4cecfdc5437ffe8f47a5cdf"),
-            ("p\u{e4}\u{df}".as_bytes(), COUNT, "270f41405c790a3d76591b21a403aced"),
+            (b"p\xe4ss", COUNT, "49911084c4cecfdc5437ffe8f47a5cdf"),
+            ("p\u{e4}ss".as_bytes(), COUNT, "270f41405c790a3d76591b21a403aced"),
         ] {
             assert_eq!(answer(password, hex(challenge)), hex::<16>(answered), "{password:?}");
         }

@@ -125,7 +125,9 @@ impl Failure {
             Self::NotRfb { .. } => "check the port and, over WebSocket, the path",
             Self::RepeaterIdNeeded => "name the server's repeater id",
             Self::NoSecurity { .. } => "enable VNC authentication (a VNC password) on the server",
-            Self::AnonymousTls { .. } => "give the server a certificate (X509), or enable VNC authentication without TLS",
+            Self::AnonymousTls { .. } => {
+                "give the server a certificate (X509), or enable VNC authentication without TLS"
+            }
             Self::CredentialsNeeded { user: true } => "configure a user and a password",
             Self::CredentialsNeeded { user: false } => "configure a password",
             Self::Denied { security: SecurityType::VNC, .. } => {
@@ -152,7 +154,9 @@ impl fmt::Display for Failure {
         match self {
             Self::NotRfb { first } => write!(f, "the server does not speak RFB (VNC): it began with \"{first}\""),
             Self::RepeaterIdNeeded => f.write_str("a VNC repeater answered, which asks for the id of a server"),
-            Self::Aten => f.write_str("the console speaks ATEN's own dialect of VNC (Supermicro), which is not supported"),
+            Self::Aten => {
+                f.write_str("the console speaks ATEN's own dialect of VNC (Supermicro), which is not supported")
+            }
             Self::Refused { reason } => said(f, "the server refused the connection", reason),
             Self::NoSecurity { offered } => {
                 f.write_str("no security type in common: the server offers ")?;
@@ -161,7 +165,9 @@ impl fmt::Display for Failure {
                 }
                 if offered.is_empty() { f.write_str("none") } else { Ok(()) }
             }
-            Self::AnonymousTls { .. } => f.write_str("the server offers TLS without a certificate only (anonymous TLS)"),
+            Self::AnonymousTls { .. } => {
+                f.write_str("the server offers TLS without a certificate only (anonymous TLS)")
+            }
             Self::CredentialsNeeded { user: true } => f.write_str("the server asks for a user and a password"),
             Self::CredentialsNeeded { user: false } => f.write_str("the server asks for a password"),
             Self::Denied { reason, .. } => said(f, "the server did not accept the credentials", reason),

@@ -61,10 +61,18 @@ enum State {
     /// The driver does the TLS handshake.
     Tls(SecurityType),
     Result,
-    Denial { too_many: bool },
+    Denial {
+        too_many: bool,
+    },
     ServerInit,
-    Name { init: ServerInit, left: usize },
-    Capabilities { init: ServerInit, left: usize },
+    Name {
+        init: ServerInit,
+        left: usize,
+    },
+    Capabilities {
+        init: ServerInit,
+        left: usize,
+    },
 }
 
 /// The state of a handshake.
@@ -174,10 +182,9 @@ impl Handshake {
             State::Version => "waiting for the RFB version",
             State::Types | State::Type | State::Refusal => "waiting for the security types",
             State::TightTunnels | State::TightTypes => "waiting for the Tight security types",
-            State::VencryptVersion
-            | State::VencryptAccepted
-            | State::VencryptSubtypes
-            | State::VencryptReady(_) => "negotiating VeNCrypt",
+            State::VencryptVersion | State::VencryptAccepted | State::VencryptSubtypes | State::VencryptReady(_) => {
+                "negotiating VeNCrypt"
+            }
             State::Tls(_) => "beginning TLS",
             State::Challenge => "waiting for the challenge",
             State::Result | State::Denial { .. } => "waiting for the result of the authentication",
@@ -196,7 +203,7 @@ impl Handshake {
             return Ok(None);
         };
         let [b'R', b'F', b'B', b' ', a, b, c, b'.', d, e, f, b'\n'] = *line else {
-            return Err(Failure::NotRfb { first: printable(input) });
+            return Err(Failure::NotRfb { first: printable(line) });
         };
         let number = |digits: [u8; 3]| std::str::from_utf8(&digits).ok().and_then(|text| text.parse::<u16>().ok());
         let (answer, version) = match (number([a, b, c]), number([d, e, f])) {
@@ -211,7 +218,7 @@ impl Handshake {
             (Some(3), Some(3..=6)) => (b"RFB 003.003\n", Version::V33),
             (Some(3), Some(7)) => (b"RFB 003.007\n", Version::V37),
             (Some(3), Some(8..)) | (Some(4..), Some(_)) => (b"RFB 003.008\n", Version::V38),
-            _ => return Err(Failure::NotRfb { first: printable(input) }),
+            _ => return Err(Failure::NotRfb { first: printable(line) }),
         };
         self.version = version;
         out.push_back(Event::Send(answer.to_vec()));
@@ -334,8 +341,7 @@ impl Handshake {
             SecurityType::PLAIN => {
                 let user = self.options.user.as_deref().unwrap_or_default().as_bytes();
                 let password = self.options.password.as_ref().map_or(&b""[..], |password| password.reveal().as_bytes());
-                let [user_length, password_length] =
-                    [user, password].map(|text| (text.len() as u32).to_be_bytes());
+                let [user_length, password_length] = [user, password].map(|text| (text.len() as u32).to_be_bytes());
                 out.push_back(Event::Send([&user_length, &password_length, user, password].concat()));
             }
             _ => {}

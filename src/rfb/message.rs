@@ -149,10 +149,7 @@ mod tests {
             set_pixel_format(&PixelFormat::WANTED),
             [0, 0, 0, 0, 32, 24, 0, 1, 0, 255, 0, 255, 0, 255, 16, 8, 0, 0, 0, 0]
         );
-        assert_eq!(
-            set_encodings(&SIMPLE_ENCODINGS),
-            [2, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 5, 0xff, 0xff, 0xff, 0x21]
-        );
+        assert_eq!(set_encodings(&SIMPLE_ENCODINGS), [2, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 5, 0xff, 0xff, 0xff, 0x21]);
         assert_eq!(update_request(Request::Full, 1920, 1080), [3, 0, 0, 0, 0, 0, 7, 128, 4, 56]);
         assert_eq!(update_request(Request::Changes, 1, 2), [3, 1, 0, 0, 0, 0, 0, 1, 0, 2]);
         assert_eq!(fence_answer(0x8000_0007, b"ab"), [248, 0, 0, 0, 0, 0, 0, 3, 2, b'a', b'b']);

@@ -237,14 +237,8 @@ fn levels(max: u16) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    const RGB565: PixelFormat = PixelFormat {
-        bits: 16,
-        depth: 16,
-        big_endian: false,
-        true_color: true,
-        max: [31, 63, 31],
-        shift: [11, 5, 0],
-    };
+    const RGB565: PixelFormat =
+        PixelFormat { bits: 16, depth: 16, big_endian: false, true_color: true, max: [31, 63, 31], shift: [11, 5, 0] };
 
     fn colors(format: PixelFormat, pixels: &[u8]) -> Vec<u8> {
         let colors = Colors::new(&format);
@@ -280,7 +274,7 @@ mod tests {
         assert_eq!(colors(PixelFormat { big_endian: true, ..RGB565 }, &[0xf8, 0x30]), [255, 4, 132]);
         // Three bits red, three green, two blue.
         let rgb332 = PixelFormat { bits: 8, depth: 8, max: [7, 7, 3], shift: [5, 2, 0], ..RGB565 };
-        assert_eq!(colors(rgb332, &[0b111_001_10]), [255, 36, 170]);
+        assert_eq!(colors(rgb332, &[0b1110_0110]), [255, 36, 170]);
         // 10 bits a color, as some graphics cards have it natively.
         let deep = PixelFormat { depth: 30, max: [1023; 3], shift: [20, 10, 0], ..wanted };
         assert_eq!(colors(deep, &(1023_u32 << 20 | 512 << 10).to_le_bytes()), [255, 128, 0]);

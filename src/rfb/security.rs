@@ -144,13 +144,8 @@ impl Options {
     /// Which type is best among those offered: the order is ours. Never a password where none is asked for: one
     /// server offers VNC authentication and then sends no challenge.
     pub(super) fn choose(&self, offered: &[SecurityType]) -> Result<SecurityType, Failure> {
-        const VENCRYPT_FIRST: [SecurityType; 5] = [
-            SecurityType::VENCRYPT,
-            SecurityType::NONE,
-            SecurityType::VNC,
-            SecurityType::TIGHT,
-            SecurityType::XVP,
-        ];
+        const VENCRYPT_FIRST: [SecurityType; 5] =
+            [SecurityType::VENCRYPT, SecurityType::NONE, SecurityType::VNC, SecurityType::TIGHT, SecurityType::XVP];
         let mut order = VENCRYPT_FIRST;
         if self.tls != Tls::Available {
             order.rotate_left(1);

@@ -48,10 +48,18 @@ pub enum Resize {
 #[derive(Debug)]
 enum State {
     Message,
-    ColorMap { next: usize, left: usize },
+    ColorMap {
+        next: usize,
+        left: usize,
+    },
     /// Rectangles to come.
     Rectangles(u32),
-    Rectangle { left: u32, rect: Rect, encoding: Encoding, decoder: Box<Decoder> },
+    Rectangle {
+        left: u32,
+        rect: Rect,
+        encoding: Encoding,
+        decoder: Box<Decoder>,
+    },
 }
 
 /// The state of the stream.
@@ -157,7 +165,8 @@ impl Stream {
             State::Rectangle { left, rect, encoding, decoder } => {
                 let mut canvas = self.screen.canvas(*rect);
                 let step = decoder.decode(input, &mut canvas, &self.formats, &mut self.streams);
-                let Step { used, done } = step.map_err(|error| broken(format!("a rectangle in {encoding}"), error, at))?;
+                let Step { used, done } =
+                    step.map_err(|error| broken(format!("a rectangle in {encoding}"), error, at))?;
                 if done {
                     self.update.painted += self.screen.cover(*rect);
                     self.update.pixels |= rect.area() > 0;
@@ -380,3 +389,6 @@ enum Pseudo {
 fn broken(what: String, error: DecodeError, at: u64) -> Failure {
     Failure::Broken { what, error, at }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,5 +4,6 @@ mod bmc;
 mod decode;
 mod encode;
 mod net;
+mod rfb;
 mod support;
 mod tidy;

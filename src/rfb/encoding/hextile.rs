@@ -81,8 +81,7 @@ impl Hextile {
             let color = if color.is_empty() { self.foreground } else { colors.color(color) };
             let [x, y] = [geometry[0] >> 4, geometry[0] & 0xf].map(usize::from);
             let [width, height] = [geometry[1] >> 4, geometry[1] & 0xf].map(|less| usize::from(less) + 1);
-            let (width, height) =
-                (width.min(tile.width.saturating_sub(x)), height.min(tile.height.saturating_sub(y)));
+            let (width, height) = (width.min(tile.width.saturating_sub(x)), height.min(tile.height.saturating_sub(y)));
             canvas.fill(Rect { x: tile.x + x, y: tile.y + y, width, height }, color);
         }
     }

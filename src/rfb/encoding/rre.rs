@@ -60,9 +60,10 @@ impl Rre {
                 break;
             };
             let visible = area.width.min(whole.width) * area.height.min(whole.height);
-            self.budget = self.budget.checked_sub(visible).ok_or(DecodeError::Malformed {
-                what: "RRE subrectangles paint their rectangle over and over",
-            })?;
+            self.budget = self
+                .budget
+                .checked_sub(visible)
+                .ok_or(DecodeError::Malformed { what: "RRE subrectangles paint their rectangle over and over" })?;
             canvas.fill(area, color);
             left -= 1;
             used = input.len() - reader.rest.len();

@@ -26,7 +26,8 @@ impl Zlib {
         streams: &mut Streams,
     ) -> Result<Step, DecodeError> {
         with_length(&mut self.packed, input, streams, |packed, input, streams| {
-            packed.decode(input, &mut streams.zlib, &mut streams.window, |rows| Ok(self.raw.decode(rows, canvas, colors)))
+            packed
+                .decode(input, &mut streams.zlib, &mut streams.window, |rows| Ok(self.raw.decode(rows, canvas, colors)))
         })
     }
 }

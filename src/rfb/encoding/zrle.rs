@@ -33,9 +33,8 @@ impl Zrle {
         streams: &mut Streams,
     ) -> Result<Step, DecodeError> {
         with_length(&mut self.packed, input, streams, |packed, input, streams| {
-            packed.decode(input, &mut streams.zrle, &mut streams.window, |tiles| {
-                self.tiles.decode(tiles, canvas, colors)
-            })
+            packed
+                .decode(input, &mut streams.zrle, &mut streams.window, |tiles| self.tiles.decode(tiles, canvas, colors))
         })
     }
 }

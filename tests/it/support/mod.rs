@@ -3,6 +3,7 @@
 // The tests of the AMI console use the rest.
 #[allow(dead_code, unused_imports)]
 pub mod bmc;
+pub mod rfb_encode;
 pub mod tile;
 pub mod web;
 
