@@ -1,12 +1,16 @@
 //! The speed figures, on one core: each topic prints its lines. `make bench` runs it.
 
 mod image;
+mod rfb;
+#[path = "../it/support/rfb_encode.rs"]
+mod rfb_encode;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 fn main() {
     image::run();
+    rfb::run();
 }
 
 /// Prints the best and the median time of `work`, done for half a second and at least five times.

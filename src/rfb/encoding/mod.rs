@@ -195,21 +195,21 @@ pub struct Streams {
 /// Decodes one rectangle.
 #[derive(Debug)]
 pub enum Decoder {
-    /// Of this encoding.
+    /// Rows of pixels.
     Raw(raw::Raw),
-    /// Of this encoding.
+    /// Where from: it has no state.
     CopyRect,
     /// RRE and CoRRE.
     Rre(rre::Rre),
-    /// Of this encoding.
+    /// Tiles of 16x16.
     Hextile(hextile::Hextile),
-    /// Of this encoding.
+    /// Deflated rows.
     Zlib(zlib::Zlib),
     /// Tight and TightPNG.
     Tight(tight::Tight),
-    /// Of this encoding.
+    /// Tiles of 16x16.
     Trle(trle::Trle),
-    /// Of this encoding.
+    /// Deflated tiles of 64x64.
     Zrle(zrle::Zrle),
 }
 
