@@ -32,7 +32,7 @@ pub trait Console: Send + Sync {
 /// What a console shows at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Counts the changes of the picture in this session, from 1; 0 before the first.
+    /// Counts the changes of the screen in this session, the blinking of a cursor aside, from 1; 0 before the first.
     pub id: u64,
     /// The screen; `None` while there is no video.
     pub frame: Option<Arc<Frame>>,

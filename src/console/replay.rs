@@ -10,7 +10,7 @@
 //! | 8 STOP | the end |
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::ami::{Attempt, Call, Line};
 use crate::base::{Error, Kind, Recording, Secret, Watch, clock};
@@ -26,6 +26,10 @@ impl Line for Recorded {
         let client_ip = "192.0.2.1".to_owned();
         let config = Config { token, client_ip, server_ip: None, username, hello: Hello::New };
         Ok(Call { channel: Arc::new(Replay::new(Arc::clone(&self.0))), config })
+    }
+
+    fn freshness(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn log_out(&mut self) {}

@@ -4,6 +4,7 @@ mod bmc;
 mod decode;
 mod encode;
 mod net;
+mod ops;
 mod rfb;
 mod support;
 mod tidy;

@@ -419,7 +419,7 @@ impl<'a> Driver<'a> {
             (old, new) => (old.is_some() != new.is_some(), false),
         };
         let snapshot = Arc::new(Snapshot {
-            id: old.id + u64::from(is_new),
+            id: old.id + u64::from(is_new && !is_still),
             frame: self.screen.frame.clone(),
             heard: self.last_video.unwrap_or(old.heard),
             changed: if is_new && !is_still { clock::now() } else { old.changed },

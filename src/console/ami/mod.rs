@@ -35,6 +35,11 @@ pub(super) trait Line: Send {
     /// it begins in the other way.
     fn dial(&mut self, attempt: Attempt, watch: &Watch) -> Result<Call, Error>;
 
+    /// How long a picture is current without asking: nothing, where none is sent unasked.
+    fn freshness(&self) -> Duration {
+        FRESH
+    }
+
     /// Logs out of whatever `dial` logged in to, within about a second; again, or before any `dial`, it does nothing.
     fn log_out(&mut self);
 }
@@ -61,6 +66,7 @@ pub(super) struct Ami {
 
 /// What the console's thread and its users share.
 struct Shared {
+    freshness: Duration,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -87,7 +93,7 @@ struct State {
 /// Opens a console; returns with its first whole picture, or once it is known that there is none to see.
 /// `notes` go into every snapshot.
 pub(super) fn open(line: Box<dyn Line>, notes: Vec<String>, watch: &Watch) -> Result<Box<dyn Console>, Error> {
-    let shared = Arc::new(Shared::new(notes));
+    let shared = Arc::new(Shared::new(line.freshness(), notes));
     let thread = std::thread::Builder::new().name("console".to_owned());
     let thread = thread.spawn({
         let (shared, watch) = (Arc::clone(&shared), watch.clone());
@@ -108,7 +114,7 @@ pub(super) fn open(line: Box<dyn Line>, notes: Vec<String>, watch: &Watch) -> Re
 }
 
 impl Shared {
-    fn new(notes: Vec<String>) -> Self {
+    fn new(freshness: Duration, notes: Vec<String>) -> Self {
         let now = clock::now();
         let snapshot = Snapshot {
             id: 0,
@@ -136,7 +142,7 @@ impl Shared {
             answers: 0,
             asked: None,
         };
-        Self { state: Mutex::new(state), changed: Condvar::new() }
+        Self { freshness, state: Mutex::new(state), changed: Condvar::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -244,14 +250,14 @@ impl Console for Ami {
     }
 
     fn refresh(&self, watch: &Watch) -> Result<Arc<Snapshot>, Error> {
-        let now = clock::now();
+        let (now, freshness) = (clock::now(), self.shared.freshness);
         let (before, request) = {
             let mut state = self.shared.state();
             if let Some(error) = &state.ended {
                 return Err(error.clone());
             }
-            let is_live = state.snapshot.frame.is_some() && now - state.snapshot.heard < FRESH;
-            let asked = state.asked.filter(|(asked, _)| now - *asked < FRESH);
+            let is_live = state.snapshot.frame.is_some() && now - state.snapshot.heard < freshness;
+            let asked = state.asked.filter(|(asked, _)| now - *asked < freshness);
             let is_answered = asked.is_some_and(|(_, before)| state.answers > before);
             if is_live || is_answered || state.closing {
                 return Ok(Arc::clone(&state.snapshot));
