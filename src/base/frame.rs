@@ -76,6 +76,15 @@ impl Difference {
     pub fn is_cursor_blink(&self) -> bool {
         self.width <= Self::MAX_CELL.0 && self.height <= Self::MAX_CELL.1 && self.pixels == self.width * self.height
     }
+
+    /// The smallest box around both, as if all of it differed.
+    #[must_use]
+    pub fn around(self, other: Self) -> Self {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        let width = (self.x + self.width).max(other.x + other.width) - x;
+        let height = (self.y + self.height).max(other.y + other.height) - y;
+        Self { x, y, width, height, pixels: width * height }
+    }
 }
 
 #[cfg(test)]

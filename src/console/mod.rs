@@ -10,6 +10,7 @@ use crate::base::{Access, Error, Frame, Power, Route, Watch};
 use crate::net::Trust;
 
 mod ami;
+mod changes;
 mod replay;
 
 /// An open console. Its thread keeps the snapshot current until it is closed or the peer ends it.

@@ -14,6 +14,7 @@ use super::Shared;
 use super::refused::{is_worth_a_retry, refused, stopped};
 use super::screen::Screen;
 use crate::base::{DecodeError, Error, Kind, Power, Watch, clock};
+use crate::console::changes::Changes;
 use crate::console::{Role, Signal, Snapshot};
 use crate::ivtp::{Command, Config, Event, Refusal, Session, Viewer, packet};
 use crate::net::Channel;
@@ -64,6 +65,7 @@ pub(super) struct Driver<'a> {
     session: Session,
     client_ip: String,
     screen: Screen,
+    changes: Changes,
     buffer: Vec<u8>,
     /// What the next snapshot says beside the picture.
     signal: Signal,
@@ -103,6 +105,7 @@ impl<'a> Driver<'a> {
             client_ip: config.client_ip.clone(),
             session: Session::new(config),
             screen: Screen::new(),
+            changes: Changes::default(),
             buffer: Vec::new(),
             signal: Signal::Unknown,
             power: None,
@@ -411,18 +414,12 @@ impl<'a> Driver<'a> {
         }
         let answered = std::mem::take(&mut self.answered);
         let old = Arc::clone(&self.shared.state().snapshot);
-        let (is_new, is_still) = match (&old.frame, &self.screen.frame) {
-            (Some(old), Some(new)) => {
-                let difference = old.difference(new);
-                (difference.is_some(), difference.is_some_and(|difference| difference.is_cursor_blink()))
-            }
-            (old, new) => (old.is_some() != new.is_some(), false),
-        };
+        let has_changed = self.changes.see(old.frame.as_deref(), self.screen.frame.as_deref());
         let snapshot = Arc::new(Snapshot {
-            id: old.id + u64::from(is_new && !is_still),
+            id: old.id + u64::from(has_changed),
             frame: self.screen.frame.clone(),
             heard: self.last_video.unwrap_or(old.heard),
-            changed: if is_new && !is_still { clock::now() } else { old.changed },
+            changed: if has_changed { clock::now() } else { old.changed },
             taken: if answered { clock::utc() } else { old.taken },
             complete: self.screen.complete,
             signal: self.signal,
