@@ -8,3 +8,4 @@ mod ops;
 mod rfb;
 mod support;
 mod tidy;
+mod warm;
