@@ -3,9 +3,12 @@
 mod bmc;
 mod decode;
 mod encode;
+mod http;
+mod mcp;
 mod net;
 mod ops;
 mod rfb;
+mod stdio;
 mod support;
 mod tidy;
 mod warm;

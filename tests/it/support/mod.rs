@@ -3,7 +3,9 @@
 // The tests of the AMI console use the rest.
 #[allow(dead_code, unused_imports)]
 pub mod bmc;
+pub mod client;
 pub mod rfb_encode;
+pub mod servers;
 pub mod tile;
 pub mod web;
 
