@@ -1,0 +1,35 @@
+// What every TypeScript client does with the demo servers; `call` calls a tool and gives its result.
+import assert from 'node:assert/strict';
+
+/** Width and height of a PNG in Base64. */
+export function pngSize(base64) {
+  const bytes = Buffer.from(base64, 'base64');
+  assert.equal(bytes.subarray(0, 8).toString('latin1'), '\x89PNG\r\n\x1a\n');
+  assert.equal(bytes.subarray(-8, -4).toString('latin1'), 'IEND');
+  return [bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
+}
+
+export async function lookAround(tools, call) {
+  assert.deepEqual(tools.map((tool) => tool.name), ['list_servers', 'get_screenshot']);
+
+  const list = await call('list_servers', {});
+  assert.deepEqual(JSON.parse(list.content[0].text), list.structuredContent.servers);
+  assert.ok(list.structuredContent.servers.some((server) => server.id === 'demo-grub'));
+
+  for (const [raw, size] of [[false, [1440, 800]], [true, [720, 400]]]) {
+    const look = await call('get_screenshot', { serverId: 'demo-grub', raw });
+    assert.deepEqual(look.content.map((block) => block.type), ['image', 'text']);
+    assert.equal(look.content[0].mimeType, 'image/png');
+    assert.deepEqual(pngSize(look.content[0].data), size);
+    assert.match(look.content[1].text, /demo-grub/);
+    assert.ok(!look.isError && look.structuredContent === undefined);
+  }
+
+  const off = await call('get_screenshot', { serverId: 'demo-off' });
+  assert.deepEqual(off.content.map((block) => block.type), ['text']);
+  assert.ok(!off.isError);
+
+  const unknown = await call('get_screenshot', { serverId: 'nowhere' });
+  assert.ok(unknown.isError);
+  assert.match(unknown.content[0].text, /no such server.*list_servers/s);
+}

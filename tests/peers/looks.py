@@ -1,0 +1,40 @@
+"""What every Python client does with the demo servers; `call` calls a tool and gives its result."""
+
+import base64
+import json
+import struct
+
+
+def png_size(text: str) -> tuple[int, int]:
+    data = base64.b64decode(text, validate=True)
+    assert data[:8] == b"\x89PNG\r\n\x1a\n" and data[-8:-4] == b"IEND"
+    return struct.unpack(">II", data[16:24])
+
+
+def wire(result) -> dict:
+    """A result as it came over the wire, whatever this SDK calls its fields."""
+    return result.model_dump(by_alias=True, exclude_none=True)
+
+
+async def look_around(tools, call) -> None:
+    assert [tool.name for tool in tools] == ["list_servers", "get_screenshot"]
+
+    listed = wire(await call("list_servers", {}))
+    servers = listed["structuredContent"]["servers"]
+    assert json.loads(listed["content"][0]["text"]) == servers
+    assert any(server["id"] == "demo-grub" for server in servers)
+
+    for raw, size in [(False, (1440, 800)), (True, (720, 400))]:
+        look = wire(await call("get_screenshot", {"serverId": "demo-grub", "raw": raw}))
+        assert [block["type"] for block in look["content"]] == ["image", "text"], look
+        assert look["content"][0]["mimeType"] == "image/png"
+        assert png_size(look["content"][0]["data"]) == size
+        assert "demo-grub" in look["content"][1]["text"]
+        assert not look.get("isError") and "structuredContent" not in look
+
+    off = wire(await call("get_screenshot", {"serverId": "demo-off"}))
+    assert [block["type"] for block in off["content"]] == ["text"] and not off.get("isError")
+
+    unknown = wire(await call("get_screenshot", {"serverId": "nowhere"}))
+    told = unknown["content"][0]["text"]
+    assert unknown["isError"] and "no such server" in told and "list_servers" in told
