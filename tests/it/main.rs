@@ -7,6 +7,8 @@ mod http;
 mod mcp;
 mod net;
 mod ops;
+mod ovh;
+mod ovh_access;
 mod rfb;
 mod stdio;
 mod support;

@@ -41,7 +41,7 @@ pub enum Credentials {
 
 impl Credentials {
     /// `text` with each of our secrets in it replaced by `***`: a peer may repeat what we sent.
-    pub fn redact(&self, text: &str) -> String {
+    pub(super) fn redact(&self, text: &str) -> String {
         let secrets = match self {
             Self::Keys { application_key, application_secret, consumer_key } => {
                 vec![application_key, application_secret, consumer_key]
@@ -54,7 +54,7 @@ impl Credentials {
 }
 
 /// `text` with each of `secrets` in it replaced by `***`.
-pub fn redact(text: &str, secrets: &[&Secret]) -> String {
+pub(super) fn redact(text: &str, secrets: &[&Secret]) -> String {
     let secrets = secrets.iter().map(|secret| secret.reveal()).filter(|secret| !secret.is_empty());
     secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
 }

@@ -4,6 +4,7 @@
 #[allow(dead_code, unused_imports)]
 pub mod bmc;
 pub mod client;
+pub mod ovh;
 pub mod rfb_encode;
 pub mod servers;
 pub mod tile;
