@@ -18,8 +18,9 @@ pub trait Console: Send + Sync {
     /// What is known now; never waits.
     fn snapshot(&self) -> Arc<Snapshot>;
 
-    /// Asks the peer for the whole screen and waits until a picture later than this call was decoded. When the
-    /// watch ends first, the last snapshot is the answer: an unchanged screen may send nothing.
+    /// Makes sure that the picture is current. While video arrives it is, and this returns at once; when nothing was
+    /// heard for 1 s, it asks for the whole screen, one request for all who call meanwhile, and waits for what comes.
+    /// When the watch ends first, the last snapshot is the answer: an unchanged screen may send nothing.
     fn refresh(&self, watch: &Watch) -> Result<Arc<Snapshot>, Error>;
 
     /// Why the connection ended by itself, once it has.

@@ -183,7 +183,9 @@ impl<'a> Driver<'a> {
     }
 
     fn has_something(&self) -> bool {
-        self.screen.frame.is_some() || self.blank.is_some() || self.power == Some(Power::Off)
+        // A frame of which nothing could be drawn is black.
+        let picture = self.screen.frame.as_ref().filter(|frame| self.fault.is_none() || !frame.is_blank());
+        picture.is_some() || self.blank.is_some() || self.power == Some(Power::Off)
     }
 
     /// Whether the first look has its answer; asks for a full frame where holes remain.
@@ -304,10 +306,13 @@ impl<'a> Driver<'a> {
         match result {
             Ok(()) => self.faults = 0,
             // Waiting will not change it.
-            Err(error @ DecodeError::Unsupported { .. }) => return Err(Error::from(error).doing("decoding the video")),
+            Err(error @ (DecodeError::Unsupported { .. } | DecodeError::TooLarge { .. })) => {
+                return Err(Error::from(error).doing("decoding the video"));
+            }
             Err(error) => {
                 self.fault = Some(error);
                 self.faults += 1;
+                self.ask_for_full_screen();
                 if self.faults >= MAX_FAULTS {
                     return Err(Error::from(error).doing(format!("decoding the video, {MAX_FAULTS} frames in a row")));
                 }
@@ -320,7 +325,7 @@ impl<'a> Driver<'a> {
         self.first_picture.get_or_insert(now);
         if self.screen.complete {
             self.whole_picture.get_or_insert(now);
-        } else if self.faults > 0 || self.blank.is_some() {
+        } else if self.blank.is_some() {
             self.ask_for_full_screen();
         }
         self.blank = None;

@@ -178,7 +178,7 @@ impl Shared {
         let talk = catch_unwind(AssertUnwindSafe(|| self.talk(&mut *line, watch)));
         let error = match talk {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error),
+            Ok(Err(error)) => Some(with_hint(error)),
             Err(_) => Some(Error::new(Kind::Internal, "the console's thread panicked").hint("report this as a bug")),
         };
         self.update(|state| state.ended = error.filter(|_| !state.closing));
@@ -242,6 +242,17 @@ impl Shared {
         let goodbye = std::thread::Builder::new().name("goodbye".to_owned());
         goodbye.spawn(move || channel.send(&packet::build(Command::STOP_SESSION_IMMEDIATE, 0, &[]))).is_ok()
     }
+}
+
+/// What to do about an error where nobody closer to its cause knew better.
+fn with_hint(error: Error) -> Error {
+    let hint = match error.kind() {
+        Kind::Denied => "request a new console access",
+        Kind::Unsupported => "use the BMC's own viewer",
+        Kind::Cancelled | Kind::Internal => return error,
+        _ => "try again",
+    };
+    error.hint(hint)
 }
 
 impl Console for Ami {
