@@ -4,13 +4,14 @@
 //! IKVM_CAPTURES names the folder where they are.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::BufReader;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ikvm_mcp::ast2500::{Decoder, Header, Subsampling, Update};
 use ikvm_mcp::base::{DecodeError, Frame};
+
+use crate::support::read_png;
 
 /// One frame of a recording: what was sent, and what it makes of the picture.
 struct Vector {
@@ -36,20 +37,6 @@ impl Vector {
     fn decode(&self, decoder: &mut Decoder) -> Result<Update, DecodeError> {
         decoder.decode(&self.header(), &self.stream)
     }
-}
-
-fn read_png(path: &Path) -> Frame {
-    let mut decoder = png::Decoder::new(BufReader::new(File::open(path).unwrap()));
-    decoder.set_transformations(png::Transformations::EXPAND);
-    let mut reader = decoder.read_info().unwrap();
-    let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
-    let info = reader.next_frame(&mut rgb).unwrap();
-    if info.color_type == png::ColorType::Grayscale {
-        rgb = rgb.iter().flat_map(|&gray| [gray; 3]).collect();
-    } else {
-        assert_eq!(info.color_type, png::ColorType::Rgb, "{}", path.display());
-    }
-    Frame { width: info.width as usize, height: info.height as usize, rgb }
 }
 
 /// The recordings of a folder, each a session of one or more frames: NAME, or NAME-0, NAME-1, ...

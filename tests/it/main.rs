@@ -1,5 +1,6 @@
 //! The integration tests, one binary: each module tests one part against fakes that are real listeners.
 
+mod ami;
 mod bmc;
 mod decode;
 mod encode;

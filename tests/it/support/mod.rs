@@ -1,7 +1,5 @@
 //! What the integration tests share: fakes, encoders, test data.
 
-// The tests of the AMI console use the rest.
-#[allow(dead_code, unused_imports)]
 pub mod bmc;
 pub mod client;
 pub mod ovh;
@@ -10,10 +8,37 @@ pub mod servers;
 pub mod tile;
 pub mod web;
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use ikvm_mcp::base::Frame;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/ast2500")
+}
 
 /// A recorded frame of testdata/ast2500: its header and its tiles.
 pub fn recorded(name: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/ast2500");
-    ["hdr", "bin"].map(|part| std::fs::read(folder.join(format!("{name}.{part}"))).unwrap()).concat()
+    ["hdr", "bin"].map(|part| fs::read(folder().join(format!("{name}.{part}"))).unwrap()).concat()
+}
+
+/// The picture that a recorded frame makes.
+pub fn picture(name: &str) -> Frame {
+    read_png(&folder().join(format!("{name}.png")))
+}
+
+/// A PNG of 8 bits a channel as a frame.
+pub fn read_png(path: &Path) -> Frame {
+    let mut decoder = png::Decoder::new(BufReader::new(File::open(path).unwrap()));
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().unwrap();
+    let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut rgb).unwrap();
+    if info.color_type == png::ColorType::Grayscale {
+        rgb = rgb.iter().flat_map(|&gray| [gray; 3]).collect();
+    } else {
+        assert_eq!(info.color_type, png::ColorType::Rgb, "{}", path.display());
+    }
+    Frame { width: info.width as usize, height: info.height as usize, rgb }
 }

@@ -72,7 +72,6 @@ struct Conversation<'a> {
     link: Link<'a>,
     id: u64,
     input: Vec<u8>,
-    output: Vec<u8>,
     greeted: bool,
     /// The packet before 18: type and status.
     complete: Option<(u16, u16)>,
@@ -105,7 +104,6 @@ impl<'a> Conversation<'a> {
             link,
             id,
             input: Vec::new(),
-            output: Vec::new(),
             greeted: false,
             complete: None,
             validated: false,
@@ -148,7 +146,7 @@ impl<'a> Conversation<'a> {
                 self.follow_screen();
             }
             self.flush();
-            if self.dropped {
+            if self.dropped && self.link.is_idle() {
                 self.link.shut_down();
                 return false;
             }
@@ -176,7 +174,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn say(&mut self, kind: u16, status: u16, payload: &[u8]) {
-        self.output.extend(packet(kind, status, payload));
+        self.link.send(&packet(kind, status, payload));
     }
 
     fn flush(&mut self) {
@@ -188,8 +186,7 @@ impl<'a> Conversation<'a> {
             self.link.ping();
             self.say(KEEP_ALIVE, 0, &[]);
         }
-        let output = std::mem::take(&mut self.output);
-        self.link.send(&output, cut);
+        self.link.flush(cut);
     }
 
     fn greet(&mut self) {
@@ -207,7 +204,7 @@ impl<'a> Conversation<'a> {
             Greeting::Full(status) => self.say(MAX_SESSION, status, &[]),
             Greeting::Stopped(reason) => self.stop(reason),
             Greeting::Failed => self.say(FAILED, 0, &[]),
-            Greeting::Rfb => self.output.extend(b"RFB 003.008\n"),
+            Greeting::Rfb => self.link.send(b"RFB 003.008\n"),
         }
         self.greeted = true;
     }
@@ -236,7 +233,7 @@ impl<'a> Conversation<'a> {
             match command {
                 Command::Send(packet) => {
                     let is_stop = packet.starts_with(&STOP.to_le_bytes());
-                    self.output.extend(packet);
+                    self.link.send(&packet);
                     if is_stop {
                         self.stopped();
                     }
@@ -276,13 +273,12 @@ impl<'a> Conversation<'a> {
             Video::Nothing => return,
             Video::Blank => return self.say(BLANK, 0, &[]),
             Video::HeaderOnly => return self.show(&header_only(first)),
-            Video::Jpeg(Jpeg::Bare, file) => self.output.extend(file),
+            Video::Jpeg(Jpeg::Bare, file) => self.link.send(&file),
             Video::Jpeg(Jpeg::InPackets, file) => self.show(&file),
-            Video::Jpeg(Jpeg::BehindHeader, file) => self.show(&[&first[..HEADER], &file].concat()),
             Video::Gap => {
                 let mut packets = self.pieces(first);
                 packets.remove(1);
-                self.output.extend(packets.concat());
+                self.link.send(&packets.concat());
             }
             Video::Truncated => self.show(&first[..first.len() / 2]),
             Video::Corrupt => {
@@ -290,16 +286,16 @@ impl<'a> Conversation<'a> {
                 frame[HEADER..HEADER + 4].copy_from_slice(&0x1000_0000_u32.to_le_bytes()); // code 1
                 self.show(&frame);
             }
-            Video::Endless => self.output.extend(announcing(VIDEO, 0, u32::MAX, &first[..HEADER])),
+            Video::Endless => self.link.send(&announcing(VIDEO, 0, u32::MAX, &first[..HEADER])),
             Video::Huge => self.show(&resized(first, u16::MAX, u16::MAX)),
             Video::CutOff => {
                 let half = first.len() / 2;
-                self.output.extend(fragment(0, false, &first[..half]));
+                self.link.send(&fragment(0, false, &first[..half]));
                 self.dropped = true;
             }
             Video::Stopped(reason) => {
                 let half = first.len() / 2;
-                self.output.extend(fragment(0, false, &first[..half]));
+                self.link.send(&fragment(0, false, &first[..half]));
                 self.stop(reason);
             }
         }
@@ -307,7 +303,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn show(&mut self, frame: &[u8]) {
-        self.output.extend(self.pieces(frame).concat());
+        self.link.send(&self.pieces(frame).concat());
     }
 
     fn pieces(&self, frame: &[u8]) -> Vec<Vec<u8>> {
@@ -364,7 +360,11 @@ impl<'a> Conversation<'a> {
                     self.shared.complain(format!("packet 8 with the status {}", packet.status));
                 }
                 self.shared.update(|state| state.counts.stops += 1);
+                self.link.forget();
                 self.stopped();
+                if self.shared.state().setup.hangs_up {
+                    self.link.close();
+                }
             }
             RESUME => {
                 self.streaming = true;
@@ -415,13 +415,13 @@ impl<'a> Conversation<'a> {
         if validation.client_ip != CLIENT_IP {
             return self.refuse(6, format!("the client address {}", validation.client_ip));
         }
-        if validation.server_ip.as_deref().is_some_and(|ip| ip != SERVER_IP && setup.body == 438) {
+        if validation.server_ip.as_deref().is_some_and(|ip| ip != SERVER_IP) {
             return self.refuse(0, format!("the server address {:?}", validation.server_ip));
         }
-        if complete != setup.complete && !(setup.complete.is_none() && setup.tolerates_complete) {
+        if complete != setup.complete && !setup.takes_any_variant {
             return self.say(VALIDATED, 0, &[0]);
         }
-        if packet.payload.len() != setup.body {
+        if packet.payload.len() != setup.body && !setup.takes_any_variant {
             self.deaf = true;
             return;
         }
@@ -429,6 +429,9 @@ impl<'a> Conversation<'a> {
             state.tries += 1;
             super::nth(&setup.codes, state.tries - 1)
         });
+        if let Some((name, ip)) = setup.others.first().filter(|_| setup.index != Some(0)) {
+            self.say(SHARING, 2, &client_record(name, ip, 0)); // wait: somebody else is master
+        }
         match (code, setup.index) {
             (1, Some(index)) => self.say(VALIDATED, 0, &[1, index]),
             (code, _) => self.say(VALIDATED, 0, &[code]),

@@ -12,6 +12,9 @@ use crate::support::web::{Request, Stream};
 /// How long a read waits before the fake looks after its screen again.
 const TURN: Duration = Duration::from_millis(3);
 
+/// How many messages are sent before the client is heard.
+const MESSAGES: usize = 100;
+
 /// How the byte stream is cut into messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
@@ -26,6 +29,7 @@ pub enum Cut {
 pub struct Link<'a> {
     socket: WebSocket<&'a mut dyn Stream>,
     base64: bool,
+    queue: Vec<u8>,
     random: u32,
 }
 
@@ -59,7 +63,7 @@ impl<'a> Link<'a> {
     }
 
     fn on(socket: WebSocket<&'a mut dyn Stream>, subprotocol: Option<&str>) -> Self {
-        Self { socket, base64: subprotocol != Some("binary"), random: 1 }
+        Self { socket, base64: subprotocol != Some("binary"), queue: Vec::new(), random: 1 }
     }
 
     /// Waits for a message, but only for a turn.
@@ -85,10 +89,19 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Sends `bytes`; that the client is gone is seen at the next read.
-    pub fn send(&mut self, bytes: &[u8], cut: Cut) {
-        let mut rest = bytes;
-        while !rest.is_empty() {
+    /// Queues `bytes`; what was queued before goes first.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.queue.extend_from_slice(bytes);
+    }
+
+    /// Sends what is queued, or a part of it: between two parts the client is heard.
+    pub fn flush(&mut self, cut: Cut) {
+        let mut sent = 0;
+        for _ in 0..MESSAGES {
+            let rest = &self.queue[sent..];
+            if rest.is_empty() {
+                break;
+            }
             let length = match cut {
                 Cut::Whole => rest.len(),
                 Cut::Every(length) => length,
@@ -98,21 +111,39 @@ impl<'a> Link<'a> {
                     (self.random >> 16) as usize % 4_000 + 1
                 }
             };
-            let (message, after) = rest.split_at(length.min(rest.len()));
-            rest = after;
+            let message = &rest[..length.min(rest.len())];
+            sent += message.len();
             let message = if self.base64 {
                 Message::Text(base64::encode(message).into())
             } else {
                 Message::Binary(message.to_vec().into())
             };
             if self.socket.send(message).is_err() {
-                return;
+                // That the client is gone is seen at the next read.
+                sent = self.queue.len();
+                break;
             }
         }
+        self.queue.drain(..sent);
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Drops what is queued: the client wants no more.
+    pub fn forget(&mut self) {
+        self.queue.clear();
     }
 
     pub fn ping(&mut self) {
         let _ = self.socket.send(Message::Ping(b"still there?".to_vec().into()));
+    }
+
+    /// Closes the WebSocket; the client's answer is its own goodbye.
+    pub fn close(&mut self) {
+        let _ = self.socket.close(None);
+        let _ = self.socket.flush();
     }
 
     /// Writes past the WebSocket's framing.

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 pub use link::Cut;
 pub use setup::{Features, Greeting, Jpeg, Setup, SignOn, Token, Upgrade, Video};
 
+use ikvm_mcp::base::Frame;
+
+use super::tile::{Encoder, Mode};
 use super::web::Web;
 
 /// Everything the fake does happens within this, or the test fails.
@@ -38,6 +41,8 @@ struct Shared {
 struct State {
     setup: Setup,
     screen: Screen,
+    /// `None` where the screen shows a recording.
+    shown: Option<Shown>,
     /// Origin of the web server, as clients name it.
     origin: String,
     sessions: HashMap<String, Session>,
@@ -83,6 +88,12 @@ struct Screen {
     full: Vec<Vec<u8>>,
     /// From the generation before.
     change: Option<Vec<u8>>,
+}
+
+/// What was shown last, and what encodes the differences to it.
+struct Shown {
+    frame: Frame,
+    encoder: Encoder,
 }
 
 /// What every open console does next.
@@ -143,6 +154,7 @@ impl Bmc {
         let state = State {
             setup,
             screen: Screen::default(),
+            shown: None,
             origin: String::new(),
             sessions: HashMap::new(),
             viewers: HashMap::new(),
@@ -189,16 +201,40 @@ impl Bmc {
         change(&mut self.shared.state().setup);
     }
 
+    /// Shows a picture. Open consoles get what changed; with at most four colors in each block of 8 x 8, and those of
+    /// VGA, without loss.
+    pub fn show(&self, frame: &Frame) {
+        let full = join(Encoder::new(Mode::Vq).encode(frame));
+        let mut state = self.shared.state();
+        let State { shown, screen, .. } = &mut *state;
+        let Some(shown) = shown else {
+            let mut encoder = Encoder::new(Mode::Vq);
+            encoder.encode(frame);
+            *shown = Some(Shown { frame: frame.clone(), encoder });
+            *screen = Screen { generation: screen.generation + 1, full: vec![full], change: None };
+            return;
+        };
+        if shown.frame == *frame {
+            return; // the engine's stream of nothing, which the server does not send
+        }
+        let change = Some(join(shown.encoder.encode(frame)));
+        shown.frame = frame.clone();
+        *screen = Screen { generation: screen.generation + 1, full: vec![full], change };
+    }
+
     /// Shows a recorded frame, header and tiles; open consoles get it as a full frame.
     pub fn show_recorded(&self, frame: Vec<u8>) {
         let mut state = self.shared.state();
         let generation = state.screen.generation + 1;
+        state.shown = None;
         state.screen = Screen { generation, full: vec![frame], change: None };
     }
 
     /// Shows what a recorded frame of differences makes of the screen.
     pub fn show_recorded_change(&self, frame: Vec<u8>) {
-        let screen = &mut self.shared.state().screen;
+        let mut state = self.shared.state();
+        state.shown = None;
+        let screen = &mut state.screen;
         screen.generation += 1;
         screen.full.push(frame.clone());
         screen.change = Some(frame);
@@ -303,6 +339,11 @@ impl State {
             self.counts.sessions += 1;
         }
     }
+}
+
+/// Header and tiles in one.
+fn join((header, tiles): ([u8; packet::HEADER], Vec<u8>)) -> Vec<u8> {
+    [&header[..], &tiles].concat()
 }
 
 /// The entry for this try of those that come one a try; the last one stays.

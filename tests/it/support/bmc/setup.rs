@@ -25,8 +25,8 @@ pub struct Setup {
     pub features: Features,
     /// The packet this firmware reads before 18: type and status.
     pub complete: Option<(u16, u16)>,
-    /// Whether such a packet does no harm where none is read.
-    pub tolerates_complete: bool,
+    /// Whether it takes every body, with or without a packet before it.
+    pub takes_any_variant: bool,
     /// What the WebSocket upgrade meets.
     pub upgrade: Upgrade,
     /// `binary`, `base64`, or none.
@@ -47,6 +47,8 @@ pub struct Setup {
     pub fragment: usize,
     /// How the stream is cut into messages.
     pub cut: Cut,
+    /// Whether the BMC closes the WebSocket when the client stops the session, or leaves that to the client.
+    pub hangs_up: bool,
     /// Whether it sends WebSocket pings and IVTP keep-alives between its packets.
     pub pings: bool,
 }
@@ -65,7 +67,7 @@ impl Default for Setup {
             body: 438,
             features: Features::Reconnect,
             complete: Some((58, 1)),
-            tolerates_complete: false,
+            takes_any_variant: false,
             upgrade: Upgrade::Accepted,
             subprotocol: Some("binary"),
             greeting: Greeting::Allowed(2),
@@ -76,6 +78,7 @@ impl Default for Setup {
             video: vec![Video::Good],
             fragment: 30_000,
             cut: Cut::Whole,
+            hangs_up: true,
             pings: false,
         }
     }
@@ -158,7 +161,7 @@ pub enum Greeting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Video {
     Good,
-    /// The screen's JPEG instead: in video packets, with or without the 86-byte header before it, or bare.
+    /// A JPEG file, in place of header and tiles or bare.
     Jpeg(Jpeg, Vec<u8>),
     /// Packet 9.
     Blank,
@@ -184,6 +187,6 @@ pub enum Video {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Jpeg {
     InPackets,
-    BehindHeader,
+    /// Among or without packets, whatever the cut makes of it.
     Bare,
 }
