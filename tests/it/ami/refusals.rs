@@ -9,7 +9,7 @@ use super::{LONG, SCREEN, assert_says, open, open_within, picture, refused, show
 use crate::support::bmc::{Greeting, Setup, Video};
 
 /// For scenarios that end with the limit.
-const SHORT: Duration = Duration::from_millis(1_500);
+const SHORT: Duration = Duration::from_millis(600);
 
 #[test]
 fn a_greeting_that_refuses_is_told_in_words() {
@@ -120,7 +120,7 @@ fn video_of_which_nothing_can_be_drawn_is_no_picture() {
 #[test]
 fn what_could_be_drawn_of_a_frame_that_stays_cut_is_shown_as_incomplete() {
     let bmc = showing(Setup { video: vec![Video::Truncated], ..Setup::default() });
-    let console = open_within(&bmc, Duration::from_secs(3)).unwrap();
+    let console = open_within(&bmc, Duration::from_secs(1)).unwrap();
     let snapshot = console.snapshot();
     assert!(!snapshot.complete);
     let (frame, whole) = (snapshot.frame.clone().unwrap(), picture(SCREEN));

@@ -174,6 +174,6 @@ fn plain_http_works_as_well() {
 #[test]
 fn a_console_that_waits_for_more_of_the_validation_is_a_timeout_that_names_it() {
     let setup = Setup { body: 438, ..Setup::ovh() };
-    let error = refused(setup, Duration::from_secs(2));
+    let error = refused(setup, Duration::from_secs(1));
     assert!(matches!(error.kind(), Kind::Timeout(stage) if stage.contains("let us in")), "{error}");
 }
