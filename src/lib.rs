@@ -4,6 +4,7 @@
 
 pub mod ast2500;
 pub mod base;
+pub mod cli;
 pub mod config;
 pub mod console;
 pub mod image;

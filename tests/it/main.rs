@@ -2,6 +2,7 @@
 
 mod ami;
 mod bmc;
+mod cli;
 mod decode;
 mod encode;
 mod http;

@@ -1,0 +1,244 @@
+//! The command line: what a person, a service manager or an MCP client starts.
+//!
+//! Results go to stdout, everything else to stderr. Exit status 0 done, 1 failed, 2 wrong usage.
+
+mod args;
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use args::{Command, HELP, Invocation};
+
+use crate::base::{Error, Kind, Server, Watch, log};
+use crate::config::Config;
+use crate::config::ovh::Application;
+use crate::mcp;
+use crate::net::Trust;
+use crate::ops::{Ops, ScreenshotOptions, Settings};
+use crate::provider::demo::Demo;
+use crate::provider::ovh::{self, Ovh};
+use crate::serve;
+
+/// How long `list` may take.
+const LIST_LIMIT: Duration = Duration::from_secs(120);
+/// How long `screenshot` may take: an opening (5 min) and a look.
+const SCREENSHOT_LIMIT: Duration = Duration::from_secs(330);
+/// How long `login` may take.
+const LOGIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// Runs the program with the arguments behind its name.
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    match args::parse(args).and_then(|invocation| perform(&invocation)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == Kind::Usage => {
+            log::line(&format!("{error} (ikvm-mcp --help)"));
+            ExitCode::from(2)
+        }
+        Err(error) => {
+            log::line(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(invocation: &Invocation) -> Result<(), Error> {
+    match &invocation.command {
+        Command::Help => print(HELP.as_bytes()),
+        Command::Version => print(concat!("ikvm-mcp ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()),
+        Command::Login => login(),
+        Command::Serve => {
+            let config = Config::from_environment()?;
+            let ops = operations(&config, invocation.demo);
+            warn_if_unconfigured(&ops);
+            let server = serve::http::Server::bind(config.port)?;
+            end_on_signals(&ops);
+            server.run(&ops)
+        }
+        Command::Stdio => {
+            let ops = operations(&Config::from_environment()?, invocation.demo);
+            warn_if_unconfigured(&ops);
+            end_on_signals(&ops);
+            serve::stdio::serve(&ops, io::stdin(), io::stdout())
+        }
+        Command::List { json } => {
+            let ops = operations(&Config::from_environment()?, invocation.demo);
+            let servers = watched("listing the servers", LIST_LIMIT, |watch| ops.list_servers(watch))?;
+            print(if *json { mcp::servers_json(&servers) + "\n" } else { table(&servers) }.as_bytes())
+        }
+        Command::Screenshot { server, output, raw } => {
+            let ops = operations(&Config::from_environment()?, invocation.demo);
+            end_on_signals(&ops);
+            let options = ScreenshotOptions { raw: *raw, ..ScreenshotOptions::default() };
+            let shot =
+                watched("opening the console", SCREENSHOT_LIMIT, |watch| ops.screenshot(server, &options, watch));
+            let saved = shot.and_then(|shot| {
+                for line in shot.facts.lines() {
+                    log::line(line);
+                }
+                shot.png.map_or(Ok(()), |png| save(&png, server, output.as_deref()))
+            });
+            ops.close();
+            saved
+        }
+    }
+}
+
+/// The operations on the servers that are configured, or on the demo servers.
+fn operations(config: &Config, demo: bool) -> Arc<Ops> {
+    for note in &config.notes {
+        log::line(note);
+    }
+    let settings = Settings {
+        max_edge: config.max_edge,
+        idle: config.idle,
+        max_consoles: config.max_consoles,
+        trust: Trust::system(),
+    };
+    let trust = settings.trust.clone();
+    Arc::new(match &config.ovh {
+        _ if demo => Ops::new(vec![Box::new(Demo)], settings),
+        Ok(Some(ovh)) => Ops::new(vec![Box::new(Ovh::new(ovh.clone(), trust))], settings),
+        Ok(None) => Ops::new(Vec::new(), settings),
+        Err(error) => Ops::unconfigured(error.clone(), settings),
+    })
+}
+
+/// A server without a provider starts all the same: its operator hears why it can do nothing yet.
+fn warn_if_unconfigured(ops: &Ops) {
+    if let Some(error) = ops.unconfigured_because() {
+        log::line(&error.to_string());
+    }
+}
+
+/// Closes what is open and ends the program on SIGINT or SIGTERM; a second signal ends it at once.
+fn end_on_signals(ops: &Arc<Ops>) {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let Ok((mut signals, writer)) = io::pipe() else {
+        return log::line("no pipe for signals: Ctrl-C will not close open consoles");
+    };
+    for signal in [SIGINT, SIGTERM] {
+        let registered = writer.try_clone().and_then(|writer| signal_hook::low_level::pipe::register(signal, writer));
+        if let Err(error) = registered {
+            log::line(&format!("no handler for signal {signal}: {error}"));
+        }
+    }
+    let ops = Arc::clone(ops);
+    thread::spawn(move || {
+        let mut byte = [0];
+        if signals.read_exact(&mut byte).is_ok() {
+            thread::spawn(move || {
+                let _ = signals.read_exact(&mut byte);
+                std::process::exit(1);
+            });
+            ops.close();
+            std::process::exit(0);
+        }
+    });
+}
+
+/// Does `work` under a watch, telling a person at a terminal what it is at.
+fn watched<T>(stage: &'static str, limit: Duration, work: impl FnOnce(&Watch) -> Result<T, Error>) -> Result<T, Error> {
+    let watch = Watch::new(stage, limit);
+    if !io::stderr().is_terminal() {
+        return work(&watch);
+    }
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let teller = scope.spawn(|| {
+            let mut told = "";
+            while !done.load(Ordering::SeqCst) {
+                thread::park_timeout(Duration::from_millis(300));
+                let stage = watch.stage();
+                if stage != told && !done.load(Ordering::SeqCst) {
+                    log::line(&format!("{stage} ({:.0} s)", watch.elapsed().as_secs_f64()));
+                    told = stage;
+                }
+            }
+        });
+        let result = work(&watch);
+        done.store(true, Ordering::SeqCst);
+        teller.thread().unpark();
+        result
+    })
+}
+
+/// Writes to stdout; a reader that went away is no error.
+fn print(bytes: &[u8]) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::new(Kind::Internal, format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The servers in columns as wide as they need.
+fn table(servers: &[Server]) -> String {
+    let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    let head = ["ID", "DATACENTER", "IP", "STATE", "POWER", "NAME"].map(str::to_owned);
+    let rows: Vec<[String; 6]> = servers
+        .iter()
+        .map(|server| {
+            let power = server.power.map_or("-", |power| power.name()).to_owned();
+            let (datacenter, ip, state) = (or_dash(&server.datacenter), or_dash(&server.ip), or_dash(&server.state));
+            [server.id.clone(), datacenter, ip, state, power, server.name.clone()]
+        })
+        .collect();
+    let mut text = String::new();
+    for row in std::iter::once(&head).chain(&rows) {
+        for (column, cell) in row.iter().enumerate() {
+            if column + 1 == row.len() {
+                text.push_str(cell);
+            } else {
+                let width = std::iter::once(&head).chain(&rows).map(|row| row[column].chars().count()).max();
+                // Writing to a String cannot fail.
+                let _ = write!(text, "{cell:<0$}  ", width.unwrap_or(0));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Saves a picture, by default beside us under the server's name, and says on stdout where.
+fn save(png: &[u8], server: &str, output: Option<&Path>) -> Result<(), Error> {
+    let file = match output {
+        Some(file) if file == Path::new("-") => return print(png),
+        Some(file) => file.to_path_buf(),
+        None => {
+            let is_plain = |c: char| c.is_alphanumeric() || ".-_".contains(c);
+            PathBuf::from(server.replace(|c| !is_plain(c), "_") + ".png")
+        }
+    };
+    std::fs::write(&file, png).map_err(|error| {
+        Error::new(Kind::Internal, format!("cannot write {}: {error}", file.display()))
+            .hint("name another file with -o, or - for stdout")
+    })?;
+    print(format!("{}\n", file.display()).as_bytes())
+}
+
+/// Asks for a consumer key, and says what to do with it.
+fn login() -> Result<(), Error> {
+    let Application { endpoint, key } = Application::from_environment()?;
+    let granted = watched("asking OVHcloud for a consumer key", LOGIN_LIMIT, |watch| {
+        ovh::request_consumer_key(&endpoint, &key, Trust::system(), watch)
+    })?;
+    let text = format!(
+        "Open this address, sign in, and choose for how long the key shall be valid:\n\n  {}\n\n\
+         Then put these lines into the environment, beside OVH_APPLICATION_SECRET:\n\n\
+         export OVH_ENDPOINT={}\nexport OVH_APPLICATION_KEY={}\nexport OVH_CONSUMER_KEY={}\n",
+        granted.validation_url.reveal(),
+        endpoint.name(),
+        key.reveal(),
+        granted.key.reveal(),
+    );
+    print(text.as_bytes())
+}

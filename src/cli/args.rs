@@ -1,0 +1,178 @@
+//! The command line, parsed: which command, with what options. Pure.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::base::{Error, Kind};
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+ikvm-mcp: eyes on bare-metal server consoles for an AI agent
+
+Usage:
+  ikvm-mcp                      serve MCP on http://localhost:3001/mcp
+  ikvm-mcp stdio                serve MCP on stdin and stdout, for clients that launch a command
+  ikvm-mcp list [--json]        list the servers
+  ikvm-mcp screenshot SERVER    save a picture of a server's console as SERVER.png
+      -o, --output FILE           save it there instead; - writes the PNG to stdout
+      --raw                       the console's own pixels: not scaled, not brightened
+  ikvm-mcp login                get an OVHcloud consumer key with exactly the rights needed
+
+Options, with every command:
+      --demo                    demo servers instead of your own: no credentials, no network
+  -h, --help                    print this help
+  -V, --version                 print the version
+
+Environment:
+  OVH_ENDPOINT                  eu (default), ca, us, kimsufi-eu ..., or the API's URL
+  OVH_APPLICATION_KEY, OVH_APPLICATION_SECRET, OVH_CONSUMER_KEY
+                                credentials (see `ikvm-mcp login`); or
+  OVH_CLIENT_ID, OVH_CLIENT_SECRET
+                                an OAuth2 service account; or
+  OVH_ACCESS_TOKEN              a bearer token; or the same in ovh.conf
+  PORT                          port to serve on (3001; 0 takes a free one)
+  IKVM_MAX_EDGE                 longest edge of a picture in pixels (2000)
+  IKVM_PUBLIC_IP                IPv4 address that BMCs see us from (default: OVHcloud is asked)
+  IKVM_IDLE_SECONDS             how long an unused console stays open (120; 0 closes at once)
+  IKVM_MAX_CONSOLES             how many consoles may be open at once (32)
+  HTTPS_PROXY                   proxy for the provider's API; consoles are reached directly
+  SSL_CERT_FILE                 certificate authorities to trust, instead of the system's
+
+Exit status: 0 done, 1 failed, 2 wrong usage.
+";
+
+/// A command with its options.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// What to do.
+    pub command: Command,
+    /// Demo servers instead of one's own.
+    pub demo: bool,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Serve MCP over HTTP.
+    Serve,
+    /// Serve MCP on stdin and stdout.
+    Stdio,
+    /// List the servers.
+    List {
+        /// As JSON.
+        json: bool,
+    },
+    /// Save a picture of a console.
+    Screenshot {
+        /// The server's id.
+        server: String,
+        /// Where to; `-` is stdout, `None` a file named after the server.
+        output: Option<PathBuf>,
+        /// The console's own pixels.
+        raw: bool,
+    },
+    /// Ask OVHcloud for a consumer key.
+    Login,
+    /// Print the help.
+    Help,
+    /// Print the version.
+    Version,
+}
+
+/// Parses the arguments behind the program's name.
+pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
+    let mut words = Vec::new();
+    let (mut demo, mut json, mut raw, mut output) = (false, false, false, None);
+    let mut only_words = false;
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        let text = arg.to_str().ok_or_else(|| usage(format!("{} is not UTF-8", arg.display())))?;
+        match text {
+            _ if only_words => words.push(text.to_owned()),
+            "-h" | "--help" => return Ok(Invocation { command: Command::Help, demo: false }),
+            "-V" | "--version" => return Ok(Invocation { command: Command::Version, demo: false }),
+            "--demo" => demo = true,
+            "--json" => json = true,
+            "--raw" => raw = true,
+            "-o" | "--output" => {
+                let file = args.next().ok_or_else(|| usage(format!("{text} needs a file name")))?;
+                output = Some(PathBuf::from(file));
+            }
+            "--" => only_words = true,
+            _ => match text.strip_prefix("--output=") {
+                Some(file) => output = Some(PathBuf::from(file)),
+                None if text.starts_with('-') => return Err(usage(format!("there is no option {text}"))),
+                None => words.push(text.to_owned()),
+            },
+        }
+    }
+    let (command, operands) = words.split_first().map_or(("serve", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let command = match (command, operands) {
+        ("serve", []) => Command::Serve,
+        ("stdio", []) => Command::Stdio,
+        ("list", []) => Command::List { json: std::mem::take(&mut json) },
+        ("login", []) => Command::Login,
+        ("help", []) => Command::Help,
+        ("screenshot", [server]) => {
+            Command::Screenshot { server: server.clone(), output: output.take(), raw: std::mem::take(&mut raw) }
+        }
+        ("screenshot", []) => return Err(usage("screenshot needs a server").hint("`ikvm-mcp list` shows them")),
+        ("serve" | "stdio" | "list" | "login" | "help" | "screenshot", [.., last]) => {
+            return Err(usage(format!("{last} is one word too many for {command}")));
+        }
+        _ => return Err(usage(format!("there is no command {command}"))),
+    };
+    for (left, option) in [(json, "--json"), (raw, "--raw"), (output.is_some(), "--output")] {
+        if left {
+            return Err(usage(format!("{option} does not go with this command")));
+        }
+    }
+    Ok(Invocation { command, demo })
+}
+
+fn usage(what: impl Into<String>) -> Error {
+    Error::new(Kind::Usage, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Invocation, Error> {
+        parse(line.split_whitespace().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn options_may_stand_anywhere() {
+        let expected = Command::Screenshot { server: "ns1".into(), output: Some("x.png".into()), raw: true };
+        for line in ["--demo screenshot ns1 -o x.png --raw", "screenshot --raw --output=x.png --demo -- ns1"] {
+            assert_eq!(
+                parsed(line).unwrap(),
+                Invocation {
+                    command: Command::Screenshot { server: "ns1".into(), output: Some("x.png".into()), raw: true },
+                    demo: true
+                },
+                "{line}"
+            );
+        }
+        assert_eq!(parsed("").unwrap().command, Command::Serve);
+        assert_eq!(parsed("list --json").unwrap().command, Command::List { json: true });
+        assert_eq!(parsed("list --nonsense --help").unwrap_err().kind(), Kind::Usage);
+        assert_ne!(parsed("screenshot ns1").unwrap().command, expected);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_one_sentence() {
+        for (line, sentence) in [
+            ("frobnicate", "there is no command frobnicate"),
+            ("--frobnicate", "there is no option --frobnicate"),
+            ("screenshot", "screenshot needs a server; `ikvm-mcp list` shows them"),
+            ("screenshot a b", "b is one word too many for screenshot"),
+            ("screenshot a -o", "-o needs a file name"),
+            ("list --raw", "--raw does not go with this command"),
+            ("stdio --json", "--json does not go with this command"),
+        ] {
+            assert_eq!(parsed(line).unwrap_err().to_string(), sentence);
+        }
+    }
+}
