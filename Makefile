@@ -39,6 +39,7 @@ static: export CC_x86_64_unknown_linux_musl := $(shell command -v musl-gcc || ec
 static: rust ## one static binary for x86_64 Linux, proved static
 	@rustup target list --installed 2>/dev/null | grep -qx $(MUSL) || rustup target add $(MUSL) || { echo "the target $(MUSL) is missing: run \`rustup target add $(MUSL)\`"; exit 1; }
 	$(CARGO) build --release --locked --target $(MUSL)
+	@test -x $(STATIC)
 	@! readelf --dynamic $(STATIC) | grep -q NEEDED || { echo "$(STATIC) needs shared libraries"; exit 1; }
 	@! readelf --program-headers $(STATIC) | grep -q INTERP || { echo "$(STATIC) needs a loader"; exit 1; }
 	@rm -rf target/alone && mkdir -p target/alone && cp $(STATIC) target/alone/ && cd target/alone && env -i ./ikvm-mcp list --demo >/dev/null

@@ -5,6 +5,7 @@ mod bmc;
 mod cli;
 mod decode;
 mod encode;
+mod endtoend;
 mod http;
 mod mcp;
 mod net;
