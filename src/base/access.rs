@@ -12,6 +12,8 @@ use super::{Secret, Url};
 pub struct Access {
     /// Where the console is.
     pub route: Route,
+    /// How its certificate is checked, where TLS is spoken.
+    pub certificate: Certificate,
     /// When the way closes for new connections; `None` where nobody said.
     pub expires: Option<Instant>,
     /// What the person or model who asked should know about this access, one sentence each.
@@ -23,6 +25,10 @@ pub struct Access {
 pub enum Route {
     /// A provider's viewer page; its query signs us on, so it is a secret.
     Viewer(Secret),
+    /// An AMI MegaRAC BMC that we log in to by name and password.
+    Bmc(Bmc),
+    /// A console that speaks RFB (VNC).
+    Rfb(Box<Rfb>),
     /// A recorded console, replayed in memory through the same session and decoder as a live one.
     Recording(Arc<Recording>),
 }
@@ -35,7 +41,89 @@ impl Route {
                 Ok(url) => url.origin(),
                 Err(_) => "an unreadable viewer URL".to_owned(),
             },
+            Self::Bmc(bmc) => bmc.url.origin(),
+            Self::Rfb(rfb) => rfb.carrier.describe(),
             Self::Recording(_) => "recording".to_owned(),
+        }
+    }
+}
+
+/// How the certificate of a console is checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Certificate {
+    /// By the system's and the built-in authorities.
+    #[default]
+    Authorities,
+    /// By those and the authorities in this text of a PEM file.
+    AuthoritiesAnd(Arc<[u8]>),
+    /// It must have this SHA-256 sum; its names, dates and authority do not matter then.
+    Pinned([u8; 32]),
+    /// Not at all: every answer says so.
+    Unchecked,
+}
+
+/// An AMI MegaRAC BMC with its login.
+#[derive(Clone, Debug)]
+pub struct Bmc {
+    /// Its web server, `https://bmc.example`.
+    pub url: Url,
+    /// Who logs in.
+    pub user: String,
+    /// With what.
+    pub password: Secret,
+}
+
+/// A console that speaks RFB, and what it asks of us.
+#[derive(Clone, Debug)]
+pub struct Rfb {
+    /// What carries its bytes.
+    pub carrier: Carrier,
+    /// Who logs in, where the security type asks for a name.
+    pub user: Option<String>,
+    /// With what, where it asks for a password.
+    pub password: Option<Secret>,
+}
+
+/// What carries the bytes of RFB.
+#[derive(Clone, Debug)]
+pub enum Carrier {
+    /// A TCP connection (`vnc://host:port`).
+    Tcp {
+        /// A name or an address, without brackets.
+        host: String,
+        /// The port; 5900 and the display's number by custom.
+        port: u16,
+        /// Whether TLS is insisted on (`vnc+tls://`): a server that offers no VeNCrypt with X509 is refused.
+        tls: bool,
+    },
+    /// WebSocket (`ws://`, `wss://`).
+    WebSocket {
+        /// Where to; its query may sign us on.
+        url: Secret,
+        /// The `Origin` to send; `None`: the URL's own.
+        origin: Option<String>,
+        /// The subprotocols to offer, the best first; none: `binary`.
+        subprotocols: Vec<String>,
+        /// What else goes into the upgrade request: name, value.
+        headers: Vec<(String, Secret)>,
+    },
+}
+
+impl Carrier {
+    fn describe(&self) -> String {
+        match self {
+            Self::Tcp { host, port, tls } => {
+                let scheme = if *tls { "vnc+tls" } else { "vnc" };
+                if host.contains(':') {
+                    format!("{scheme}://[{host}]:{port}")
+                } else {
+                    format!("{scheme}://{host}:{port}")
+                }
+            }
+            Self::WebSocket { url, .. } => match Url::parse(url.reveal()) {
+                Ok(url) => url.origin(),
+                Err(_) => "an unreadable WebSocket URL".to_owned(),
+            },
         }
     }
 }

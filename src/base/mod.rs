@@ -14,7 +14,7 @@ pub mod server;
 pub mod url;
 pub mod watch;
 
-pub use access::{Access, Recording, Route};
+pub use access::{Access, Bmc, Carrier, Certificate, Recording, Rfb, Route};
 pub use error::{DecodeError, Error, Kind};
 pub use frame::Frame;
 pub use secret::Secret;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::clock::Utc;
-use crate::base::{Access, Error, Frame, Power, Route, Watch};
+use crate::base::{Access, Error, Frame, Kind, Power, Route, Watch};
 use crate::net::Trust;
 
 mod ami;
@@ -88,6 +88,10 @@ pub enum Role {
 pub fn open(access: &Access, trust: &Trust, watch: &Watch) -> Result<Box<dyn Console>, Error> {
     let line: Box<dyn ami::Line> = match &access.route {
         Route::Viewer(url) => Box::new(ami::Live::new(url, trust.clone())?),
+        Route::Bmc(_) | Route::Rfb(_) => {
+            let what = format!("no driver yet for {}", access.route.describe());
+            return Err(Error::new(Kind::Unsupported, what));
+        }
         Route::Recording(recording) => Box::new(replay::Recorded(Arc::clone(recording))),
     };
     ami::open(line, access.notes.clone(), watch)

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::{Provider, Wanted};
-use crate::base::{Access, Error, Kind, Power, Recording, Route, Server, Watch};
+use crate::base::{Access, Certificate, Error, Kind, Power, Recording, Route, Server, Watch};
 
 /// One recorded frame: its 86-byte header, and the tile stream behind it.
 type Recorded = (&'static [u8], &'static [u8]);
@@ -71,7 +71,12 @@ impl Provider for Demo {
 
     fn access(&self, server: &str, _: Wanted, _: &Watch) -> Result<Access, Error> {
         let recording = Arc::new(record(&find(server)?.show));
-        Ok(Access { route: Route::Recording(recording), expires: None, notes: Vec::new() })
+        Ok(Access {
+            route: Route::Recording(recording),
+            certificate: Certificate::default(),
+            expires: None,
+            notes: Vec::new(),
+        })
     }
 
     fn power(&self, server: &str, _: &Watch) -> Result<Option<Power>, Error> {

@@ -10,7 +10,7 @@ mod video;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ikvm_mcp::base::{Access, Error, Frame, Kind, Route, Secret, Watch};
+use ikvm_mcp::base::{Access, Certificate, Error, Frame, Kind, Route, Secret, Watch};
 use ikvm_mcp::console::{self, Console};
 use ikvm_mcp::net::Trust;
 
@@ -29,7 +29,12 @@ fn trust() -> Trust {
 }
 
 fn access(url: String) -> Access {
-    Access { route: Route::Viewer(Secret::new(url)), expires: None, notes: Vec::new() }
+    Access {
+        route: Route::Viewer(Secret::new(url)),
+        certificate: Certificate::default(),
+        expires: None,
+        notes: Vec::new(),
+    }
 }
 
 /// A fake that shows [`SCREEN`].

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ikvm_mcp::base::{Access, Error, Kind, Power, Route, Secret, Server, Watch};
+use ikvm_mcp::base::{Access, Certificate, Error, Kind, Power, Route, Secret, Server, Watch};
 use ikvm_mcp::net::Trust;
 use ikvm_mcp::ops::{Ops, Screenshot, ScreenshotOptions, Settings};
 use ikvm_mcp::provider::{Provider, Wanted};
@@ -45,7 +45,12 @@ impl Provider for Inventory {
         let bmc = self.bmc(server)?;
         let stale = self.stale.lock().unwrap().clone().filter(|_| wanted == Wanted::Any);
         let url = stale.unwrap_or_else(|| bmc.viewer_url());
-        Ok(Access { route: Route::Viewer(Secret::new(url)), expires: None, notes: vec!["a note".to_owned()] })
+        Ok(Access {
+            route: Route::Viewer(Secret::new(url)),
+            certificate: Certificate::default(),
+            expires: None,
+            notes: vec!["a note".to_owned()],
+        })
     }
 
     fn power(&self, _: &str, _: &Watch) -> Result<Option<Power>, Error> {

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::answers::{Features, HTML5, Opening, Status, Task};
 use super::{Ovh, Wanted, is_id, login, no_such_server, path_of};
-use crate::base::{Access, Error, Kind, Route, Url, Watch, clock};
+use crate::base::{Access, Certificate, Error, Kind, Route, Url, Watch, clock};
 use crate::net::Method;
 
 /// How long the link of an access may be used, in minutes: the longest that OVH gives.
@@ -127,7 +127,12 @@ impl Ovh {
         }
         // A new access may look expired where this machine's clock is wrong and OVH's was never asked.
         let life = self.left(opening).filter(|left| !left.is_zero()).unwrap_or(Duration::from_secs(TTL * 60));
-        Ok(Access { route: Route::Viewer(opening.value.clone()), expires: clock::now().checked_add(life), notes })
+        Ok(Access {
+            route: Route::Viewer(opening.value.clone()),
+            certificate: Certificate::default(),
+            expires: clock::now().checked_add(life),
+            notes,
+        })
     }
 
     /// The address that the BMC will see us from, or a note on why OVH was not told.
