@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Secret, Url};
+use super::{Error, Kind, Secret, Url};
 
 /// The way to one server's console, and for how long it may be used.
 #[derive(Clone, Debug)]
@@ -109,7 +109,34 @@ pub enum Carrier {
     },
 }
 
+/// The port of display 0 (RFC 6143 section 3).
+const RFB_PORT: u16 = 5900;
+
 impl Carrier {
+    /// The carrier that a URL names: `vnc://host`, `vnc+tls://host:port`, `ws://` or `wss://host/path?token=...`, the
+    /// last two as a browser would open them. `Kind::Usage` where it is none; the error does not repeat it.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let url = Url::parse(text)?;
+        match url.scheme.as_str() {
+            "ws" | "wss" => Ok(Self::WebSocket {
+                url: Secret::new(url.reveal()),
+                origin: None,
+                subprotocols: Vec::new(),
+                headers: Vec::new(),
+            }),
+            "vnc" | "vnc+tls" if (url.path.as_str(), &url.query) != ("/", &None) => {
+                Err(Error::new(Kind::Usage, format!("a {}:// URL ends with its port", url.scheme))
+                    .hint("leave the path out, or use ws:// or wss:// for a console behind WebSocket"))
+            }
+            "vnc" | "vnc+tls" => {
+                let port = url.explicit_port.unwrap_or(RFB_PORT);
+                Ok(Self::Tcp { host: url.host, port, tls: url.scheme == "vnc+tls" })
+            }
+            scheme => Err(Error::new(Kind::Usage, format!("no console begins with {scheme}://"))
+                .hint("use vnc://, vnc+tls://, ws:// or wss://")),
+        }
+    }
+
     fn describe(&self) -> String {
         match self {
             Self::Tcp { host, port, tls } => {
@@ -139,4 +166,44 @@ pub struct Recording {
     pub power: Vec<u8>,
     /// One entry for each request of a full screen (6 or 11), over and over.
     pub looks: Vec<Vec<u8>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(url: &str) -> String {
+        Carrier::parse(url).map_or_else(|error| error.to_string(), |carrier| carrier.describe())
+    }
+
+    #[test]
+    fn a_console_url_names_its_carrier() {
+        for (url, expected) in [
+            ("vnc://vm.example", "vnc://vm.example:5900"),
+            ("VNC://192.0.2.7:5901/", "vnc://192.0.2.7:5901"),
+            ("vnc+tls://[2001:db8::7]:5902", "vnc+tls://[2001:db8::7]:5902"),
+            ("ws://vm.example/websockify?token=hush", "ws://vm.example"),
+            ("wss://vm.example:8006/x?vncticket=hush", "wss://vm.example:8006"),
+        ] {
+            assert_eq!(described(url), expected);
+        }
+        let Carrier::WebSocket { url, .. } = Carrier::parse("wss://vm.example/x?token=hush").unwrap() else { panic!() };
+        assert_eq!(url.reveal(), "wss://vm.example/x?token=hush");
+    }
+
+    #[test]
+    fn a_url_that_is_no_console_says_what_would_be_one() {
+        for (url, words) in [
+            ("vnc://vm.example:5901/hush", "a vnc:// URL ends with its port; leave the path out"),
+            ("vnc+tls://vm.example?hush", "a vnc+tls:// URL ends with its port"),
+            ("https://vm.example/hush", "no console begins with https://; use vnc://"),
+            ("vm.example:5901", "not a URL"),
+            ("vnc://ann:hush@vm.example", "a user name inside it is not supported"),
+            ("vnc://vm.example:99999", "a bad port"),
+        ] {
+            let error = Carrier::parse(url).unwrap_err();
+            assert_eq!(error.kind(), Kind::Usage);
+            assert!(error.to_string().contains(words) && !error.to_string().contains("hush"), "{error}");
+        }
+    }
 }
