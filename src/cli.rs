@@ -21,15 +21,15 @@ use crate::config::Config;
 use crate::config::ovh::Application;
 use crate::mcp;
 use crate::net::Trust;
-use crate::ops::{Ops, ScreenshotOptions, Settings};
+use crate::ops::{Ops, ScreenshotOptions, Settings, StatusOptions};
 use crate::provider::demo::Demo;
 use crate::provider::ovh::{self, Ovh};
 use crate::serve;
 
 /// How long `list` may take.
 const LIST_LIMIT: Duration = Duration::from_secs(120);
-/// How long `screenshot` may take: an opening (5 min) and a look.
-const SCREENSHOT_LIMIT: Duration = Duration::from_secs(330);
+/// How long a look at a console may take: an opening (5 min) and what comes then.
+const LOOK_LIMIT: Duration = Duration::from_secs(330);
 /// How long `login` may take.
 const LOGIN_LIMIT: Duration = Duration::from_secs(30);
 
@@ -72,22 +72,29 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
             let servers = watched("listing the servers", LIST_LIMIT, |watch| ops.list_servers(watch))?;
             print(if *json { mcp::servers_json(&servers) + "\n" } else { table(&servers) }.as_bytes())
         }
-        Command::Screenshot { server, output, raw } => {
-            let ops = operations(&Config::from_environment()?, invocation.demo);
-            end_on_signals(&ops);
-            let options = ScreenshotOptions { raw: *raw, ..ScreenshotOptions::default() };
-            let shot =
-                watched("opening the console", SCREENSHOT_LIMIT, |watch| ops.screenshot(server, &options, watch));
-            let saved = shot.and_then(|shot| {
-                for line in shot.facts.lines() {
-                    log::line(line);
-                }
-                shot.png.map_or(Ok(()), |png| save(&png, server, output.as_deref()))
-            });
-            ops.close();
-            saved
+        Command::Screenshot { server, output, raw, region } => {
+            let options = ScreenshotOptions { raw: *raw, region: *region, ..ScreenshotOptions::default() };
+            let shot = at_console(invocation.demo, |ops, watch| ops.screenshot(server, &options, watch))?;
+            for line in shot.facts.lines() {
+                log::line(line);
+            }
+            shot.png.map_or(Ok(()), |png| save(&png, server, output.as_deref()))
+        }
+        Command::Status { server } => {
+            let options = StatusOptions::default();
+            let facts = at_console(invocation.demo, |ops, watch| ops.status(server, &options, watch))?;
+            print((facts + "\n").as_bytes())
         }
     }
+}
+
+/// Does what opens a console, and closes it whatever comes of it.
+fn at_console<T>(demo: bool, work: impl FnOnce(&Ops, &Watch) -> Result<T, Error>) -> Result<T, Error> {
+    let ops = operations(&Config::from_environment()?, demo);
+    end_on_signals(&ops);
+    let result = watched("opening the console", LOOK_LIMIT, |watch| work(&ops, watch));
+    ops.close();
+    result
 }
 
 /// The operations on the servers that are configured, or on the demo servers.

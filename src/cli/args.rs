@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::base::{Error, Kind};
+use crate::ops::Region;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -16,6 +17,8 @@ Usage:
   ikvm-mcp screenshot SERVER    save a picture of a server's console as SERVER.png
       -o, --output FILE           save it there instead; - writes the PNG to stdout
       --raw                       the console's own pixels: not scaled, not brightened
+      --region X,Y,WIDTH,HEIGHT   only this part of the screen, enlarged; in screen pixels
+  ikvm-mcp status SERVER        tell power, signal, who is viewing ... without a picture
   ikvm-mcp login                get an OVHcloud consumer key with exactly the rights needed
 
 Options, with every command:
@@ -70,6 +73,13 @@ pub enum Command {
         output: Option<PathBuf>,
         /// The console's own pixels.
         raw: bool,
+        /// A part of the screen.
+        region: Option<Region>,
+    },
+    /// Tell what is known of a console without a picture.
+    Status {
+        /// The server's id.
+        server: String,
     },
     /// Ask OVHcloud for a consumer key.
     Login,
@@ -82,7 +92,7 @@ pub enum Command {
 /// Parses the arguments behind the program's name.
 pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
     let mut words = Vec::new();
-    let (mut demo, mut json, mut raw, mut output) = (false, false, false, None);
+    let (mut demo, mut json, mut raw, mut output, mut region) = (false, false, false, None, None);
     let mut only_words = false;
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
@@ -98,11 +108,16 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
                 let file = args.next().ok_or_else(|| usage(format!("{text} needs a file name")))?;
                 output = Some(PathBuf::from(file));
             }
+            "--region" => {
+                let place = args.next().ok_or_else(|| usage("--region needs a place"))?;
+                region = Some(place_of(&place.to_string_lossy())?);
+            }
             "--" => only_words = true,
-            _ => match text.strip_prefix("--output=") {
-                Some(file) => output = Some(PathBuf::from(file)),
-                None if text.starts_with('-') => return Err(usage(format!("there is no option {text}"))),
-                None => words.push(text.to_owned()),
+            _ => match text.split_once('=') {
+                Some(("--output", file)) => output = Some(PathBuf::from(file)),
+                Some(("--region", place)) => region = Some(place_of(place)?),
+                _ if text.starts_with('-') => return Err(usage(format!("there is no option {text}"))),
+                _ => words.push(text.to_owned()),
             },
         }
     }
@@ -113,21 +128,37 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
         ("list", []) => Command::List { json: std::mem::take(&mut json) },
         ("login", []) => Command::Login,
         ("help", []) => Command::Help,
-        ("screenshot", [server]) => {
-            Command::Screenshot { server: server.clone(), output: output.take(), raw: std::mem::take(&mut raw) }
+        ("screenshot", [server]) => Command::Screenshot {
+            server: server.clone(),
+            output: output.take(),
+            raw: std::mem::take(&mut raw),
+            region: region.take(),
+        },
+        ("status", [server]) => Command::Status { server: server.clone() },
+        ("screenshot" | "status", []) => {
+            return Err(usage(format!("{command} needs a server")).hint("`ikvm-mcp list` shows them"));
         }
-        ("screenshot", []) => return Err(usage("screenshot needs a server").hint("`ikvm-mcp list` shows them")),
-        ("serve" | "stdio" | "list" | "login" | "help" | "screenshot", [.., last]) => {
+        ("serve" | "stdio" | "list" | "login" | "help" | "screenshot" | "status", [.., last]) => {
             return Err(usage(format!("{last} is one word too many for {command}")));
         }
         _ => return Err(usage(format!("there is no command {command}"))),
     };
-    for (left, option) in [(json, "--json"), (raw, "--raw"), (output.is_some(), "--output")] {
+    let left = [(json, "--json"), (raw, "--raw"), (output.is_some(), "--output"), (region.is_some(), "--region")];
+    for (left, option) in left {
         if left {
             return Err(usage(format!("{option} does not go with this command")));
         }
     }
     Ok(Invocation { command, demo })
+}
+
+/// A region as people write it: `X,Y,WIDTH,HEIGHT`.
+fn place_of(text: &str) -> Result<Region, Error> {
+    let numbers: Option<Vec<usize>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[x, y, width, height]) if width > 0 && height > 0 => Ok(Region { x, y, width, height }),
+        _ => Err(usage(format!("{text:?} is no region")).hint("write X,Y,WIDTH,HEIGHT in screen pixels")),
+    }
 }
 
 fn usage(what: impl Into<String>) -> Error {
@@ -144,21 +175,19 @@ mod tests {
 
     #[test]
     fn options_may_stand_anywhere() {
-        let expected = Command::Screenshot { server: "ns1".into(), output: Some("x.png".into()), raw: true };
-        for line in ["--demo screenshot ns1 -o x.png --raw", "screenshot --raw --output=x.png --demo -- ns1"] {
-            assert_eq!(
-                parsed(line).unwrap(),
-                Invocation {
-                    command: Command::Screenshot { server: "ns1".into(), output: Some("x.png".into()), raw: true },
-                    demo: true
-                },
-                "{line}"
-            );
+        let region = Some(Region { x: 8, y: 0, width: 80, height: 25 });
+        let expected = Command::Screenshot { server: "ns1".into(), output: Some("x.png".into()), raw: true, region };
+        for line in [
+            "--demo screenshot ns1 -o x.png --raw --region 8,0,80,25",
+            "screenshot --raw --region=8,0,80,25 --output=x.png --demo -- ns1",
+        ] {
+            let invocation = parsed(line).unwrap();
+            assert!(invocation.demo && invocation.command == expected, "{line}: {invocation:?}");
         }
         assert_eq!(parsed("").unwrap().command, Command::Serve);
         assert_eq!(parsed("list --json").unwrap().command, Command::List { json: true });
         assert_eq!(parsed("list --nonsense --help").unwrap_err().kind(), Kind::Usage);
-        assert_ne!(parsed("screenshot ns1").unwrap().command, expected);
+        assert_eq!(parsed("status ns1").unwrap().command, Command::Status { server: "ns1".into() });
     }
 
     #[test]
@@ -170,6 +199,10 @@ mod tests {
             ("screenshot a b", "b is one word too many for screenshot"),
             ("screenshot a -o", "-o needs a file name"),
             ("list --raw", "--raw does not go with this command"),
+            ("status", "status needs a server; `ikvm-mcp list` shows them"),
+            ("status a --region 0,0,1,1", "--region does not go with this command"),
+            ("screenshot a --region 1,2,3", "\"1,2,3\" is no region; write X,Y,WIDTH,HEIGHT in screen pixels"),
+            ("screenshot a --region=0,0,0,9", "\"0,0,0,9\" is no region; write X,Y,WIDTH,HEIGHT in screen pixels"),
             ("stdio --json", "--json does not go with this command"),
         ] {
             assert_eq!(parsed(line).unwrap_err().to_string(), sentence);

@@ -11,6 +11,7 @@
 //! Source: MCP 2024-11-05 to 2026-07-28. Deliberately absent: resources, prompts, completion, logging,
 //! subscriptions, tasks, and everything else that a server with tools alone does not declare.
 
+pub mod arguments;
 pub mod content;
 pub mod jsonrpc;
 pub mod tools;

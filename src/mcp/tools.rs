@@ -1,22 +1,23 @@
 //! The tools: one table that says how each is called and what it does.
 //!
-//! The schema that clients see and the check of the arguments are made from the same rows. A wrong argument is a
-//! failed call with a sentence, not a protocol error, so that the model reads it and does better (SEP-1303).
+//! A wrong argument is a failed call with a sentence, not a protocol error, so that the model reads it and does better
+//! (SEP-1303).
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::arguments::{self, Argument, Arguments, Form};
 use super::content;
-use crate::base::bytes::clean_text;
-use crate::base::{Error, Kind, Server, Watch};
-use crate::ops::{Ops, ScreenshotOptions};
+use crate::base::{Error, Server, Watch};
+use crate::ops::{Ops, Region, ScreenshotOptions, StatusOptions};
 
 /// What the server tells a model about itself.
 pub const INSTRUCTIONS: &str = "Eyes on the consoles of bare-metal servers, through their BMC (iKVM, IPMI): what a \
     monitor plugged into the machine would show, from firmware to login prompt, even when the operating system, the \
-    network or SSH is down. Call list_servers for the ids, then get_screenshot to see a screen; look again after a \
-    few seconds to follow a boot. Nothing here types, clicks or changes power: the tools only look.";
+    network or SSH is down. Call list_servers for the ids, then get_screenshot to see a screen; to follow a boot, look \
+    again every few seconds with ifChangedSince, or ask console_status, which costs no picture. Nothing here types, \
+    clicks or changes power: the tools only look.";
 
 /// One tool.
 pub struct Tool {
@@ -24,6 +25,8 @@ pub struct Tool {
     pub name: &'static str,
     /// Whether an answer may take many seconds, so that it is worth a stream from the start.
     pub slow: bool,
+    /// Whether everything is afterwards as it was before.
+    only_looks: bool,
     title: &'static str,
     description: &'static str,
     arguments: &'static [Argument],
@@ -32,7 +35,7 @@ pub struct Tool {
 }
 
 /// Does it, with arguments that are as the schema wants them.
-type Run = fn(&Ops, &Map<String, Value>, &Wait) -> Result<Value, Error>;
+type Run = fn(&Ops, &Arguments, &Wait) -> Result<Value, Error>;
 
 /// How long an answer is waited for.
 pub struct Wait<'a> {
@@ -42,33 +45,56 @@ pub struct Wait<'a> {
     pub patience: Option<Duration>,
 }
 
-struct Argument {
-    name: &'static str,
-    form: Form,
-    required: bool,
-    description: &'static str,
-}
+const SERVER: Argument = Argument {
+    name: "serverId",
+    form: Form::Server,
+    required: true,
+    description: "The id of a server as list_servers tells it, for example ns1234567.ip-1-2-3.eu.",
+};
 
-#[derive(Clone, Copy)]
-enum Form {
-    /// A string of 1 to this many characters.
-    Text { max: usize },
-    /// `true` or `false`; `false` where it is left out.
-    Flag,
-}
+/// The longest picture id that is read; ours are far shorter.
+const MAX_PICTURE_ID: usize = 100;
 
-// The longest name in DNS is 253 bytes, and a server's id is a name of that kind.
-const MAX_SERVER_ID: usize = 256;
+/// Beyond the largest screen that any console has.
+const MAX_EDGE: usize = 65_535;
+
+const REGION: Form = Form::Object(&[
+    Argument {
+        name: "x",
+        form: Form::Number { min: 0, max: MAX_EDGE },
+        required: true,
+        description: "Its left edge in screen pixels.",
+    },
+    Argument {
+        name: "y",
+        form: Form::Number { min: 0, max: MAX_EDGE },
+        required: true,
+        description: "Its top edge in screen pixels.",
+    },
+    Argument {
+        name: "width",
+        form: Form::Number { min: 1, max: MAX_EDGE },
+        required: true,
+        description: "Screen pixels across.",
+    },
+    Argument {
+        name: "height",
+        form: Form::Number { min: 1, max: MAX_EDGE },
+        required: true,
+        description: "Screen pixels down.",
+    },
+]);
 
 /// All tools, in the order in which they are listed.
 pub static TOOLS: &[Tool] = &[
     Tool {
         name: "list_servers",
         slow: false,
+        only_looks: true,
         title: "List servers",
         description: "Lists the bare-metal servers whose consoles can be seen here: id, name, provider, datacenter \
-            and IP address of each, and where known its state, power and operating system. Call it first: \
-            get_screenshot takes an id from this list. Answers within seconds and changes nothing.",
+            and IP address of each, and where known its state, power and operating system. Call it first: the other \
+            tools take an id from this list. Answers within seconds and changes nothing.",
         arguments: &[],
         output: Some(servers_schema),
         run: list_servers,
@@ -76,20 +102,17 @@ pub static TOOLS: &[Tool] = &[
     Tool {
         name: "get_screenshot",
         slow: true,
+        only_looks: true,
         title: "Look at a server's console",
         description: "Takes a picture of what is on a bare-metal server's screen right now, through its BMC: BIOS \
             setup, boot loader, kernel messages, a panic, an installer, a rescue shell, a login prompt. Use it when a \
             server does not boot, does not answer on the network, or to watch a reboot or an installation. Returns a \
-            PNG and a text with the facts (screen size, scale, power state, when it was taken); a server that is \
-            switched off or sends no video is answered with the facts alone. The first look at a server opens a \
-            console session, which can take a minute. Only looks: it types nothing and changes nothing.",
+            PNG and a text with the facts (screen size, picture id, scale, power state, since when unchanged, when it \
+            was taken); a server that is switched off or sends no video is answered with the facts alone. The first \
+            look at a server opens a console session, which can take a minute; later looks take milliseconds. Only \
+            looks: it types nothing and changes nothing.",
         arguments: &[
-            Argument {
-                name: "serverId",
-                form: Form::Text { max: MAX_SERVER_ID },
-                required: true,
-                description: "The id of a server as list_servers tells it, for example ns1234567.ip-1-2-3.eu.",
-            },
+            SERVER,
             Argument {
                 name: "raw",
                 form: Form::Flag,
@@ -97,9 +120,61 @@ pub static TOOLS: &[Tool] = &[
                 description: "true for the console's own pixels, untouched. By default the picture is made easier to \
                     read for a model: enlarged where it is small, and brighter.",
             },
+            Argument {
+                name: "region",
+                form: REGION,
+                required: false,
+                description: "Only this part of the screen, enlarged up to 8 times, to look closer at small text. In \
+                    pixels of the screen (the fact `screen` tells its size), not of the picture returned; what lies \
+                    outside the screen is cut off. Left out: the whole screen.",
+            },
+            Argument {
+                name: "ifChangedSince",
+                form: Form::Text { max: MAX_PICTURE_ID },
+                required: false,
+                description: "A picture id from an earlier answer (the fact `picture`, for example 6a5f3c21-17): \
+                    while the screen still shows the same, the answer is a line of text instead of the picture. Use \
+                    it when looking again and again.",
+            },
         ],
         output: None,
         run: screenshot,
+    },
+    Tool {
+        name: "console_status",
+        slow: true,
+        only_looks: true,
+        title: "Ask what a server's console is doing",
+        description: "Tells in a few lines of text, without a picture, what is known of a server's console: powered \
+            on or off, whether video arrives, whether the screen is blank, since when it has not changed (a blinking \
+            cursor does not count), who else is viewing, the picture id. Use it to follow a boot cheaply, to see \
+            whether a server hangs, or to decide whether a new picture is worth it. Opens a console session where \
+            none is open, which can take a minute; then it takes milliseconds. Changes nothing.",
+        arguments: &[
+            SERVER,
+            Argument {
+                name: "ifChangedSince",
+                form: Form::Text { max: MAX_PICTURE_ID },
+                required: false,
+                description: "A picture id from an earlier answer (the fact `picture`, for example 6a5f3c21-17): the \
+                    answer then says whether the screen has changed since.",
+            },
+        ],
+        output: None,
+        run: status,
+    },
+    Tool {
+        name: "release_console",
+        slow: true,
+        only_looks: false,
+        title: "Close a server's console session",
+        description: "Closes the console session that this program holds to a server, and logs it out of the BMC. \
+            Sessions close by themselves some minutes after the last look: call this only when a person wants to open \
+            the console in a viewer now, or when a BMC says that its session table is full. The server itself is not \
+            touched, and the next look opens a new session.",
+        arguments: &[SERVER],
+        output: None,
+        run: release,
     },
 ];
 
@@ -115,100 +190,30 @@ impl Tool {
             "name": self.name,
             "title": self.title,
             "description": self.description,
-            "inputSchema": self.input_schema(),
+            "inputSchema": arguments::schema(self.arguments),
         });
         if let Some(output) = self.output {
             definition["outputSchema"] = output();
         }
-        // The same for all: they look at a world outside, and leave it as it is.
-        definition["annotations"] =
-            json!({ "readOnlyHint": true, "destructiveHint": false, "idempotentHint": true, "openWorldHint": true });
+        // None of them harms a server, and doing it twice comes to the same.
+        definition["annotations"] = json!({
+            "readOnlyHint": self.only_looks,
+            "destructiveHint": false,
+            "idempotentHint": true,
+            "openWorldHint": true,
+        });
         definition
     }
 
     /// Does what the tool does and says how it went: a result either way. `arguments` is null where there were none.
     pub fn call(&self, ops: &Ops, arguments: &Value, wait: &Wait) -> Value {
-        let done = self.check(arguments).and_then(|arguments| (self.run)(ops, &arguments, wait));
+        let checked = arguments::check(arguments, self.arguments).map_err(|error| error.doing(self.name));
+        let done = checked.and_then(|arguments| (self.run)(ops, &arguments, wait));
         done.unwrap_or_else(|error| content::failure(&error))
     }
-
-    fn input_schema(&self) -> Value {
-        let mut properties = Map::new();
-        for argument in self.arguments {
-            let mut schema = match argument.form {
-                Form::Text { max } => json!({ "type": "string", "minLength": 1, "maxLength": max }),
-                Form::Flag => json!({ "type": "boolean", "default": false }),
-            };
-            schema["description"] = argument.description.into();
-            properties.insert(argument.name.to_owned(), schema);
-        }
-        let required: Vec<&str> = self.arguments.iter().filter(|a| a.required).map(|a| a.name).collect();
-        let mut schema = json!({ "type": "object", "properties": properties });
-        if !required.is_empty() {
-            schema["required"] = json!(required);
-        }
-        schema["additionalProperties"] = false.into();
-        schema
-    }
-
-    /// The arguments, if they are what the schema asks for.
-    fn check(&self, arguments: &Value) -> Result<Map<String, Value>, Error> {
-        let wrong = |what: String| Error::new(Kind::Usage, what).doing(self.name);
-        let arguments = match arguments {
-            Value::Null => Map::new(),
-            Value::Object(arguments) => arguments.clone(),
-            _ => return Err(wrong("the arguments are not an object".to_owned()).hint(self.usage())),
-        };
-        for name in arguments.keys() {
-            if !self.arguments.iter().any(|argument| argument.name == name) {
-                let name: String = clean_text(name).chars().take(40).collect();
-                return Err(wrong(format!("unknown argument {name:?}")).hint(self.usage()));
-            }
-        }
-        for Argument { name, form, required, .. } in self.arguments {
-            match (arguments.get(*name), form) {
-                (None, _) if !required => {}
-                (None, _) => {
-                    return Err(wrong(format!("the argument {name} is missing")).hint("take one from list_servers"));
-                }
-                (Some(Value::Bool(_)), Form::Flag) => {}
-                (Some(Value::String(text)), Form::Text { max }) if (1..=*max).contains(&text.chars().count()) => {}
-                (Some(Value::String(text)), Form::Text { max }) => {
-                    let length = text.chars().count();
-                    let what = format!("the argument {name} has {length} characters, 1 to {max} are allowed");
-                    return Err(wrong(what).hint("take one from list_servers"));
-                }
-                (Some(_), form) => {
-                    return Err(wrong(format!("the argument {name} is not {}", form.name())).hint(self.usage()));
-                }
-            }
-        }
-        Ok(arguments)
-    }
-
-    /// How to call it right, as an imperative.
-    fn usage(&self) -> String {
-        let describe = |argument: &Argument| {
-            let optional = if argument.required { "" } else { ", optional" };
-            format!("{} ({}{optional})", argument.name, argument.form.name())
-        };
-        match self.arguments {
-            [] => "call it without arguments".to_owned(),
-            arguments => format!("call it with {}", arguments.iter().map(describe).collect::<Vec<_>>().join(", ")),
-        }
-    }
 }
 
-impl Form {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Text { .. } => "a string",
-            Self::Flag => "true or false",
-        }
-    }
-}
-
-fn list_servers(ops: &Ops, _: &Map<String, Value>, wait: &Wait) -> Result<Value, Error> {
+fn list_servers(ops: &Ops, _: &Arguments, wait: &Wait) -> Result<Value, Error> {
     let servers = ops.list_servers(wait.watch)?;
     let described: Vec<Value> = servers.iter().map(describe).collect();
     Ok(content::structured(servers_json(&servers), json!({ "servers": described })))
@@ -267,11 +272,31 @@ fn servers_schema() -> Value {
     })
 }
 
-fn screenshot(ops: &Ops, arguments: &Map<String, Value>, wait: &Wait) -> Result<Value, Error> {
-    let server = arguments.get("serverId").and_then(Value::as_str).unwrap_or_default();
-    let raw = arguments.get("raw").and_then(Value::as_bool).unwrap_or_default();
-    let options = ScreenshotOptions { raw, patience: wait.patience, ..ScreenshotOptions::default() };
-    let screenshot = ops.screenshot(server, &options, wait.watch)?;
+fn screenshot(ops: &Ops, arguments: &Arguments, wait: &Wait) -> Result<Value, Error> {
+    let options = ScreenshotOptions {
+        raw: arguments.flag("raw"),
+        region: arguments.object("region").map(|region| self::region(&region)),
+        if_changed_since: arguments.text("ifChangedSince").map(str::to_owned),
+        patience: wait.patience,
+    };
+    let screenshot = ops.screenshot(arguments.server(), &options, wait.watch)?;
     let picture = screenshot.png.as_deref().map(content::png);
     Ok(content::blocks(picture.into_iter().chain([content::text(screenshot.facts)]).collect()))
+}
+
+fn region(fields: &Arguments) -> Region {
+    let field = |name| fields.number(name).unwrap_or_default();
+    Region { x: field("x"), y: field("y"), width: field("width"), height: field("height") }
+}
+
+fn status(ops: &Ops, arguments: &Arguments, wait: &Wait) -> Result<Value, Error> {
+    let if_changed_since = arguments.text("ifChangedSince").map(str::to_owned);
+    let options = StatusOptions { if_changed_since, patience: wait.patience };
+    let facts = ops.status(arguments.server(), &options, wait.watch)?;
+    Ok(content::blocks(vec![content::text(facts)]))
+}
+
+fn release(ops: &Ops, arguments: &Arguments, wait: &Wait) -> Result<Value, Error> {
+    let told = ops.release(arguments.server(), wait.watch)?;
+    Ok(content::blocks(vec![content::text(told)]))
 }

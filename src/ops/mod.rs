@@ -75,13 +75,15 @@ impl Ops {
         self.providers.servers(watch).map_err(|error| error.doing("list of servers"))
     }
 
-    /// Closes the console of `server` now, for people who want its viewer. Says what it came to.
-    pub fn release(&self, server: &str) -> String {
-        if self.sessions.release(server) {
-            format!("The console of {server} is being closed; the next look opens it again.")
+    /// Closes the console of `server` now, for people who want its viewer; returns when it is logged out. Says what it
+    /// came to.
+    pub fn release(&self, server: &str, watch: &Watch) -> Result<String, Error> {
+        let released = self.sessions.release(server, &watch.within("closing the console", CLOSING_LIMIT));
+        Ok(if released.map_err(|error| error.doing(format!("release of the console of {server}")))? {
+            format!("The console of {server} is closed and logged out; the next look opens it again.")
         } else {
-            format!("No console of {server} is open here.")
-        }
+            format!("No console of {server} was open here.")
+        })
     }
 
     /// Closes everything that is open; nothing opens after that. Returns within 3 s.

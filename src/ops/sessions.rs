@@ -177,21 +177,33 @@ impl Sessions {
         }
     }
 
-    /// Closes the console of `server` now, or ends its opening. Says whether there was one.
-    pub fn release(&self, server: &str) -> bool {
+    /// Closes the console of `server` now, or ends its opening; returns when that is done. Says whether there was one.
+    pub fn release(&self, server: &str, watch: &Watch) -> Result<bool, Error> {
         let mut table = self.table();
-        match table.slots.get(server) {
+        let opening = match table.slots.get(server) {
             Some(Slot::Open(_)) => {
                 self.start_closing(&mut table, server);
-                true
+                None
             }
-            Some(Slot::Opening { watch }) => {
-                let watch = watch.clone();
-                drop(table);
-                watch.cancel();
-                true
+            Some(Slot::Opening { watch }) => Some(watch.clone()),
+            Some(Slot::Closing) => None,
+            Some(Slot::Failed { .. }) | None => return Ok(false),
+        };
+        drop(table);
+        if let Some(opening) = opening {
+            opening.cancel();
+        }
+        self.shared.changed.notify_all();
+        let mut table = self.table();
+        loop {
+            match table.slots.get(server) {
+                Some(Slot::Closing) => {}
+                Some(Slot::Opening { watch }) if watch.is_cancelled() => {}
+                // Another caller may have a new one by now.
+                _ => return Ok(true),
             }
-            Some(Slot::Closing | Slot::Failed { .. }) | None => false,
+            let pause = watch.left()?.min(POLL);
+            table = self.shared.changed.wait_timeout(table, pause).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

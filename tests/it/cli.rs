@@ -108,6 +108,17 @@ fn a_host_that_is_off_is_an_answer_and_a_sick_bmc_an_error() {
 }
 
 #[test]
+fn a_region_and_the_status_are_there_for_people_too() {
+    let (output, folder) = run("region", &["screenshot", "demo-grub", "--demo", "--region", "0,0,90,50"]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(size(&fs::read(folder.join("demo-grub.png")).unwrap()), (720, 400));
+
+    let (output, _) = run("status", &["status", "demo-off", "--demo"]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(out(&output).starts_with("server: demo-off\n") && out(&output).contains("power: off\n"), "{output:?}");
+}
+
+#[test]
 fn an_unknown_server_is_answered_with_the_known_ones() {
     let (output, _) = run("unknown", &["screenshot", "nope", "--demo"]);
     assert_eq!(output.status.code(), Some(1));

@@ -112,9 +112,9 @@ fn a_host_that_is_off_is_an_answer_and_a_sick_bmc_an_error() {
 #[test]
 fn a_released_console_is_opened_again_by_the_next_look() {
     let ops = ops();
-    assert!(ops.release("demo-grub").starts_with("No console"));
+    assert!(ops.release("demo-grub", &watch()).unwrap().starts_with("No console"));
     look(&ops, "demo-grub", &ScreenshotOptions::default());
-    assert!(ops.release("demo-grub").contains("is being closed"));
+    assert!(ops.release("demo-grub", &watch()).unwrap().contains("is closed"));
     assert!(look(&ops, "demo-grub", &ScreenshotOptions::default()).png.is_some());
 }
 

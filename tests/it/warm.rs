@@ -160,9 +160,9 @@ fn a_console_that_hangs_up_is_opened_again_by_the_next_look() {
 fn a_release_logs_out_at_once() {
     let bench = bench(Setup::default());
     bench.look("a");
-    bench.ops.release("a");
+    bench.ops.release("a", &Watch::new("testing", LONG)).unwrap();
+    assert_eq!(bench.bmcs[0].counts().logouts, 1, "it returns when all is closed");
     bench.bmcs[0].assert_all_closed();
-    assert_eq!(bench.bmcs[0].counts().logouts, 1);
     bench.end();
 }
 

@@ -10,7 +10,8 @@ export function pngSize(base64) {
 }
 
 export async function lookAround(tools, call) {
-  assert.deepEqual(tools.map((tool) => tool.name), ['list_servers', 'get_screenshot']);
+  const names = ['list_servers', 'get_screenshot', 'console_status', 'release_console'];
+  assert.deepEqual(tools.map((tool) => tool.name), names);
 
   const list = await call('list_servers', {});
   assert.deepEqual(JSON.parse(list.content[0].text), list.structuredContent.servers);
@@ -24,6 +25,19 @@ export async function lookAround(tools, call) {
     assert.match(look.content[1].text, /demo-grub/);
     assert.ok(!look.isError && look.structuredContent === undefined);
   }
+
+  const region = { x: 0, y: 0, width: 90, height: 50 };
+  const closer = await call('get_screenshot', { serverId: 'demo-grub', region });
+  assert.deepEqual(pngSize(closer.content[0].data), [720, 400]);
+  const [, ifChangedSince] = /^picture: (\S+),/m.exec(closer.content[1].text);
+  const again = await call('get_screenshot', { serverId: 'demo-grub', ifChangedSince });
+  assert.deepEqual(again.content.map((block) => block.type), ['text']);
+  const status = await call('console_status', { serverId: 'demo-grub', ifChangedSince });
+  assert.match(status.content[0].text, /changed since that picture: no/);
+  const wrong = await call('get_screenshot', { serverId: 'demo-grub', region: { x: 0 } });
+  assert.ok(wrong.isError);
+  const released = await call('release_console', { serverId: 'demo-grub' });
+  assert.match(released.content[0].text, /closed and logged out/);
 
   const off = await call('get_screenshot', { serverId: 'demo-off' });
   assert.deepEqual(off.content.map((block) => block.type), ['text']);

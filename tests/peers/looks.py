@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import struct
 
 
@@ -17,7 +18,8 @@ def wire(result) -> dict:
 
 
 async def look_around(tools, call) -> None:
-    assert [tool.name for tool in tools] == ["list_servers", "get_screenshot"]
+    names = ["list_servers", "get_screenshot", "console_status", "release_console"]
+    assert [tool.name for tool in tools] == names
 
     listed = wire(await call("list_servers", {}))
     servers = listed["structuredContent"]["servers"]
@@ -31,6 +33,20 @@ async def look_around(tools, call) -> None:
         assert png_size(look["content"][0]["data"]) == size
         assert "demo-grub" in look["content"][1]["text"]
         assert not look.get("isError") and "structuredContent" not in look
+
+    region = {"x": 0, "y": 0, "width": 90, "height": 50}
+    closer = wire(await call("get_screenshot", {"serverId": "demo-grub", "region": region}))
+    assert png_size(closer["content"][0]["data"]) == (720, 400)
+    since = re.search(r"^picture: (\S+),", closer["content"][1]["text"], re.MULTILINE).group(1)
+    seen = {"serverId": "demo-grub", "ifChangedSince": since}
+    again = wire(await call("get_screenshot", seen))
+    assert [block["type"] for block in again["content"]] == ["text"]
+    status = wire(await call("console_status", seen))
+    assert "changed since that picture: no" in status["content"][0]["text"]
+    wrong = wire(await call("get_screenshot", {"serverId": "demo-grub", "region": {"x": 0}}))
+    assert wrong["isError"]
+    released = wire(await call("release_console", {"serverId": "demo-grub"}))
+    assert "closed and logged out" in released["content"][0]["text"]
 
     off = wire(await call("get_screenshot", {"serverId": "demo-off"}))
     assert [block["type"] for block in off["content"]] == ["text"] and not off.get("isError")

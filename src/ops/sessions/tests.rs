@@ -216,12 +216,23 @@ fn what_the_peer_ended_is_closed_and_opened_again_once() {
 #[test]
 fn a_release_closes_now_and_says_whether_there_was_anything() {
     let bench = bench(LONG, 8, |_| Ok(()));
-    assert!(!bench.sessions.release("a"));
+    assert!(!bench.sessions.release("a", &watch()).unwrap());
     let held = lease(&bench.sessions, "a");
-    assert!(bench.sessions.release("a"));
+    assert!(bench.sessions.release("a", &watch()).unwrap());
+    assert_eq!(bench.counts.closed(), 1);
     drop(held);
     drop(lease(&bench.sessions, "a"));
     assert_eq!(bench.counts.opened(), 2);
+}
+
+#[test]
+fn a_release_ends_an_opening_that_nobody_waits_for() {
+    let (_shut, work) = gated();
+    let bench = bench(LONG, 8, work);
+    let opening = bench.sessions.acquire("a", Some(Duration::ZERO), &watch()).unwrap();
+    assert!(matches!(opening, Joined::Opening { .. }));
+    assert!(bench.sessions.release("a", &watch()).unwrap());
+    assert!(bench.sessions.table().slots.is_empty());
 }
 
 #[test]

@@ -106,37 +106,64 @@ fn a_screen_with_nothing_to_see_is_an_answer_and_not_an_error() {
 #[test]
 fn wrong_arguments_are_answered_with_the_next_step() {
     let mcp = mcp();
+    let usage = "; call it with serverId (a string), raw (true or false, optional), region (an object of x, y, width, \
+        height, optional), ifChangedSince (a string, optional)";
     for (arguments, wanted) in [
-        (json!({}), "get_screenshot: the argument serverId is missing; take one from list_servers"),
+        (json!({ "server": "ns1" }), "unknown argument \"server\""),
+        (json!({ "serverId": "ns1", "raw": "yes" }), "the argument raw is not true or false"),
+        (json!({ "serverId": 7 }), "the argument serverId is not a string"),
+        (json!([1]), "the arguments are not an object"),
         (
-            json!({ "server": "ns1" }),
-            "get_screenshot: unknown argument \"server\"; call it with serverId (a string), raw (true or false, optional)",
-        ),
-        (
-            json!({ "serverId": "ns1", "raw": "yes" }),
-            "get_screenshot: the argument raw is not true or false; call it with serverId (a string), raw (true or \
-             false, optional)",
-        ),
-        (
-            json!({ "serverId": 7 }),
-            "get_screenshot: the argument serverId is not a string; call it with serverId (a string), raw (true or \
-             false, optional)",
-        ),
-        (
-            json!({ "serverId": "" }),
-            "get_screenshot: the argument serverId has 0 characters, 1 to 256 are allowed; take one from list_servers",
-        ),
-        (
-            json!([1]),
-            "get_screenshot: the arguments are not an object; call it with serverId (a string), raw (true or false, \
-             optional)",
+            json!({ "serverId": "ns1", "ifChangedSince": "" }),
+            "the argument ifChangedSince has 0 characters, 1 to 100 are allowed",
         ),
     ] {
-        assert_eq!(sentence(&mcp, &call(1, "get_screenshot", arguments)), wanted);
+        assert_eq!(sentence(&mcp, &call(1, "get_screenshot", arguments)), format!("get_screenshot: {wanted}{usage}"));
+    }
+    for (arguments, wanted) in [
+        (json!({}), "the argument serverId is missing"),
+        (json!({ "serverId": "" }), "the argument serverId has 0 characters, 1 to 256 are allowed"),
+        (json!({ "serverId": "x".repeat(257) }), "the argument serverId has 257 characters, 1 to 256 are allowed"),
+    ] {
+        let told = sentence(&mcp, &call(1, "console_status", arguments));
+        assert_eq!(told, format!("console_status: {wanted}; take one from list_servers"));
     }
     let wanted = "list_servers: unknown argument \"x[2J\"; call it without arguments";
     assert_eq!(sentence(&mcp, &call(1, "list_servers", json!({ "x\u{1b}[2J": 1 }))), wanted);
-    assert!(sentence(&mcp, &call(1, "get_screenshot", json!({ "serverId": "x".repeat(257) }))).contains("257"));
+}
+
+/// The text block of an answer.
+fn told(mcp: &Mcp, tool: &str, arguments: Value) -> String {
+    let result = result(mcp, &call(0, tool, arguments), None);
+    assert!(result.get("isError").is_none(), "{result}");
+    result["content"].as_array().unwrap().last().unwrap()["text"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_has_not_changed_costs_no_picture_and_a_region_shows_more_of_less() {
+    let mcp = Mcp::new(servers::ops(Demo));
+    let facts = told(&mcp, "get_screenshot", json!({ "serverId": "demo-grub" }));
+    let (_, picture) = facts.split_once("picture: ").unwrap();
+    let (id, _) = picture.split_once(',').unwrap();
+    let seen = json!({ "serverId": "demo-grub", "ifChangedSince": id });
+    let again = result(&mcp, &call(0, "get_screenshot", seen.clone()), None);
+    assert_eq!(again["content"].as_array().unwrap().len(), 1, "{again}");
+    assert!(told(&mcp, "console_status", seen).contains("changed since that picture: no"));
+    let region = json!({ "x": 8, "y": 16, "width": 16, "height": 32 });
+    let closer = told(&mcp, "get_screenshot", json!({ "serverId": "demo-grub", "region": region }));
+    assert!(closer.contains("region: 16 x 32 pixels of the screen, from x 8, y 16"), "{closer}");
+    let beside = json!({ "x": 9000, "y": 0, "width": 1, "height": 1 });
+    let refused = sentence(&mcp, &call(0, "get_screenshot", json!({ "serverId": "demo-grub", "region": beside })));
+    assert!(refused.contains("outside the screen"), "{refused}");
+}
+
+#[test]
+fn a_console_is_released_by_a_call() {
+    let mcp = Mcp::new(servers::ops(Demo));
+    assert!(told(&mcp, "console_status", json!({ "serverId": "demo-off" })).contains("power: off"));
+    let release = || told(&mcp, "release_console", json!({ "serverId": "demo-off" }));
+    assert!(release().contains("closed and logged out"));
+    assert!(release().contains("No console of demo-off was open"));
 }
 
 #[test]

@@ -74,12 +74,12 @@ fn the_tools_are_listed_alike_in_both_eras_without_asking_anybody() {
 
     let tools = old["tools"].as_array().unwrap();
     let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["list_servers", "get_screenshot"]);
+    assert_eq!(names, ["list_servers", "get_screenshot", "console_status", "release_console"]);
     for tool in tools {
         assert!(tool["description"].as_str().unwrap().len() > 80 && tool["title"].is_string());
         assert_eq!(tool["inputSchema"]["type"], "object");
         assert_eq!(tool["inputSchema"]["additionalProperties"], false);
-        assert_eq!(tool["annotations"]["readOnlyHint"], true);
+        assert_eq!(tool["annotations"]["readOnlyHint"], tool["name"] != "release_console");
         assert_eq!(tool["annotations"]["destructiveHint"], false);
     }
     assert_eq!(tools[0]["outputSchema"]["required"], json!(["servers"]));

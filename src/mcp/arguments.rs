@@ -1,0 +1,238 @@
+//! The arguments of a tool: the schema that clients see, and the check of what they send, made from the same rows.
+//!
+//! Source: MCP, "Tools"; JSON Schema 2020-12. Deliberately plain: no type lists, no references, no formats, for some
+//! clients map schemas onto a dialect that has none of them.
+
+use serde_json::{Map, Value, json};
+
+use crate::base::bytes::clean_text;
+use crate::base::{Error, Kind};
+
+/// One argument, or one field of an object.
+pub struct Argument {
+    /// What a call names it by.
+    pub name: &'static str,
+    /// What it looks like.
+    pub form: Form,
+    /// Whether it must be there.
+    pub required: bool,
+    /// What a model reads of it.
+    pub description: &'static str,
+}
+
+/// What a value looks like.
+#[derive(Clone, Copy)]
+pub enum Form {
+    /// The id of a server.
+    Server,
+    /// A string of 1 to this many characters.
+    Text {
+        /// Characters at most.
+        max: usize,
+    },
+    /// `true` or `false`; `false` where it is left out.
+    Flag,
+    /// A whole number.
+    Number {
+        /// The smallest.
+        min: usize,
+        /// The largest.
+        max: usize,
+    },
+    /// An object with these fields, and no others.
+    Object(&'static [Argument]),
+}
+
+// The longest name in DNS is 253 bytes, and a server's id is a name of that kind.
+const MAX_SERVER_ID: usize = 256;
+/// Characters of an unknown argument's name that a sentence shows.
+const SHOWN: usize = 40;
+
+/// Arguments that are as their rows want them.
+#[derive(Clone, Debug, Default)]
+pub struct Arguments(Map<String, Value>);
+
+impl Arguments {
+    /// The string of that name.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
+    /// The id of the server, which every row that has one requires.
+    pub fn server(&self) -> &str {
+        self.text("serverId").unwrap_or_default()
+    }
+
+    /// Whether it is there and true.
+    pub fn flag(&self, name: &str) -> bool {
+        self.0.get(name).and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    /// The number of that name.
+    pub fn number(&self, name: &str) -> Option<usize> {
+        whole(self.0.get(name)?)
+    }
+
+    /// The fields of the object of that name.
+    pub fn object(&self, name: &str) -> Option<Self> {
+        self.0.get(name)?.as_object().cloned().map(Self)
+    }
+}
+
+/// The schema of an object with these fields.
+pub fn schema(fields: &[Argument]) -> Value {
+    let mut properties = Map::new();
+    for field in fields {
+        let mut schema = match field.form {
+            Form::Server => json!({ "type": "string", "minLength": 1, "maxLength": MAX_SERVER_ID }),
+            Form::Text { max } => json!({ "type": "string", "minLength": 1, "maxLength": max }),
+            Form::Flag => json!({ "type": "boolean", "default": false }),
+            Form::Number { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+            Form::Object(fields) => self::schema(fields),
+        };
+        schema["description"] = field.description.into();
+        properties.insert(field.name.to_owned(), schema);
+    }
+    let required: Vec<&str> = fields.iter().filter(|field| field.required).map(|field| field.name).collect();
+    let mut schema = json!({ "type": "object", "properties": properties });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema["additionalProperties"] = false.into();
+    schema
+}
+
+/// The arguments, if they are what the schema asks for; null stands for none. An error says how to call it right.
+pub fn check(arguments: &Value, rows: &[Argument]) -> Result<Arguments, Error> {
+    let usage = || match rows {
+        [] => "call it without arguments".to_owned(),
+        rows => format!("call it with {}", describe(rows)),
+    };
+    let wrong = |what: String| Error::new(Kind::Usage, what).hint(usage());
+    let given = match arguments {
+        Value::Null => Map::new(),
+        Value::Object(given) => given.clone(),
+        _ => return Err(wrong("the arguments are not an object".to_owned())),
+    };
+    fields(&given, rows, "").map_err(|wrong_server| match wrong_server {
+        Wrong::Server(what) => Error::new(Kind::Usage, what).hint("take one from list_servers"),
+        Wrong::Other(what) => wrong(what),
+    })?;
+    Ok(Arguments(given))
+}
+
+/// What is wrong, and whether the id of a server is.
+enum Wrong {
+    Server(String),
+    Other(String),
+}
+
+/// Checks the fields of an object; `path` leads to it, `region.` for instance.
+fn fields(given: &Map<String, Value>, rows: &[Argument], path: &str) -> Result<(), Wrong> {
+    for name in given.keys() {
+        if !rows.iter().any(|row| row.name == name) {
+            let name: String = clean_text(name).chars().take(SHOWN).collect();
+            return Err(Wrong::Other(format!("unknown argument {:?}", format!("{path}{name}"))));
+        }
+    }
+    for Argument { name, form, required, .. } in rows {
+        let name = format!("{path}{name}");
+        let wrong = |what: String| match form {
+            Form::Server => Wrong::Server(what),
+            _ => Wrong::Other(what),
+        };
+        match (given.get(&name[path.len()..]), form) {
+            (None, _) if !required => {}
+            (None, _) => return Err(wrong(format!("the argument {name} is missing"))),
+            (Some(Value::Bool(_)), Form::Flag) => {}
+            (Some(Value::String(text)), Form::Server | Form::Text { .. }) => {
+                let max = if let Form::Text { max } = form { *max } else { MAX_SERVER_ID };
+                let length = text.chars().count();
+                if !(1..=max).contains(&length) {
+                    let what = format!("the argument {name} has {length} characters, 1 to {max} are allowed");
+                    return Err(wrong(what));
+                }
+            }
+            (Some(value), Form::Number { min, max }) if whole(value).is_some_and(|n| (*min..=*max).contains(&n)) => {}
+            (Some(Value::Object(given)), Form::Object(rows)) => fields(given, rows, &format!("{name}."))?,
+            // An argument of another type is no id that can be mended.
+            (Some(_), form) => return Err(Wrong::Other(format!("the argument {name} is not {}", form.name()))),
+        }
+    }
+    Ok(())
+}
+
+/// JSON has one kind of number: 10.0 is whole.
+fn whole(value: &Value) -> Option<usize> {
+    let number = value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=1e15).contains(number))?;
+    Some(number as usize)
+}
+
+fn describe(rows: &[Argument]) -> String {
+    let describe = |row: &Argument| {
+        let optional = if row.required { "" } else { ", optional" };
+        format!("{} ({}{optional})", row.name, row.form.name())
+    };
+    rows.iter().map(describe).collect::<Vec<_>>().join(", ")
+}
+
+impl Form {
+    fn name(self) -> String {
+        match self {
+            Self::Server | Self::Text { .. } => "a string".to_owned(),
+            Self::Flag => "true or false".to_owned(),
+            Self::Number { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Object(fields) => {
+                let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
+                format!("an object of {}", names.join(", "))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROWS: &[Argument] = &[
+        Argument { name: "serverId", form: Form::Server, required: true, description: "" },
+        Argument {
+            name: "region",
+            form: Form::Object(&[
+                Argument { name: "x", form: Form::Number { min: 0, max: 9 }, required: true, description: "" },
+                Argument { name: "all", form: Form::Flag, required: false, description: "" },
+            ]),
+            required: false,
+            description: "",
+        },
+    ];
+
+    #[test]
+    fn what_the_schema_allows_is_read_as_it_was_meant() {
+        let given = json!({ "serverId": "ns1", "region": { "x": 9.0, "all": true } });
+        let arguments = check(&given, ROWS).unwrap();
+        let region = arguments.object("region").unwrap();
+        assert_eq!((arguments.server(), region.number("x"), region.flag("all")), ("ns1", Some(9), true));
+        let least = check(&json!({ "serverId": "ns1" }), ROWS).unwrap();
+        assert!(least.object("region").is_none() && least.number("x").is_none() && !least.flag("all"));
+        assert_eq!(schema(ROWS)["properties"]["region"]["required"], json!(["x"]));
+        assert_eq!(schema(ROWS)["properties"]["region"]["additionalProperties"], false);
+    }
+
+    #[test]
+    fn a_field_of_an_object_is_checked_like_an_argument_and_named_with_its_path() {
+        for (region, sentence) in [
+            (json!({}), "the argument region.x is missing"),
+            (json!({ "x": 10 }), "the argument region.x is not a whole number from 0 to 9"),
+            (json!({ "x": 0.5 }), "the argument region.x is not a whole number from 0 to 9"),
+            (json!({ "x": -1 }), "the argument region.x is not a whole number from 0 to 9"),
+            (json!({ "x": "1" }), "the argument region.x is not a whole number from 0 to 9"),
+            (json!({ "x": 1, "y": 1 }), "unknown argument \"region.y\""),
+            (json!([1]), "the argument region is not an object of x, all"),
+        ] {
+            let error = check(&json!({ "serverId": "ns1", "region": region }), ROWS).unwrap_err().to_string();
+            let usage = "; call it with serverId (a string), region (an object of x, all, optional)";
+            assert_eq!(error, format!("{sentence}{usage}"));
+        }
+    }
+}
