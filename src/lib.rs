@@ -15,3 +15,4 @@ pub mod ops;
 pub mod provider;
 pub mod rfb;
 pub mod serve;
+pub mod text;

@@ -6,6 +6,7 @@ mod cli;
 mod decode;
 mod encode;
 mod endtoend;
+mod fonts;
 mod http;
 mod mcp;
 mod net;

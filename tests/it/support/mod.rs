@@ -3,6 +3,7 @@
 pub mod bmc;
 pub mod client;
 pub mod ovh;
+pub mod paint;
 pub mod rfb_encode;
 pub mod servers;
 pub mod tile;
