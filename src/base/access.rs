@@ -62,6 +62,60 @@ pub enum Certificate {
     Unchecked,
 }
 
+/// Pins as people write them: `sha256:` and 64 hexadecimal digits.
+pub mod pin {
+    use super::super::{Error, Kind};
+
+    /// Reads a pin; the colons that OpenSSL puts between the bytes are fine, and so are capitals. `Kind::Usage` for
+    /// anything else.
+    pub fn parse(text: &str) -> Result<[u8; 32], Error> {
+        let bad = || {
+            Error::new(Kind::Usage, "not a pin: it is sha256: and 64 hexadecimal digits")
+                .hint("`ikvm-mcp pin HOST` prints it")
+        };
+        let digits = text.trim().strip_prefix("sha256:").ok_or_else(bad)?;
+        let digits: Vec<u32> =
+            digits.chars().filter(|c| *c != ':').map(|c| c.to_digit(16)).collect::<Option<_>>().ok_or_else(bad)?;
+        let (pairs, rest) = digits.as_chunks::<2>();
+        let bytes: Vec<u8> = pairs.iter().map(|[high, low]| (high * 16 + low) as u8).collect();
+        if rest.is_empty() { bytes.try_into().map_err(|_| bad()) } else { Err(bad()) }
+    }
+
+    /// The pin of this sum.
+    pub fn show(sum: &[u8; 32]) -> String {
+        use std::fmt::Write;
+        let mut text = "sha256:".to_owned();
+        for byte in sum {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+
+    /// The line that pins it in the inventory file.
+    pub fn line(sum: &[u8; 32]) -> String {
+        format!("tls_pin = \"{}\"", show(sum))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_pin_reads_as_it_is_written_and_as_openssl_writes_it() {
+            let sum = std::array::from_fn(|at| at as u8 * 8);
+            assert_eq!(parse(&show(&sum)).unwrap(), sum);
+            let openssl = "AB:".repeat(31) + "0f";
+            assert_eq!(parse(&format!(" sha256:{openssl}")).unwrap()[30..], [0xab, 0x0f]);
+            let short = "0".repeat(63);
+            for bad in ["", "sha256:", &short, &format!("sha256:{short}"), &format!("sha256:{short}x"), &"0".repeat(64)]
+            {
+                assert_eq!(parse(bad).unwrap_err().kind(), Kind::Usage, "{bad}");
+            }
+        }
+    }
+}
+
 /// An AMI MegaRAC BMC with its login.
 #[derive(Clone, Debug)]
 pub struct Bmc {

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::clock::Utc;
-use crate::base::{Access, Error, Frame, Kind, Power, Route, Watch};
+use crate::base::{Access, Certificate, Error, Frame, Kind, Power, Route, Watch};
 use crate::net::Trust;
 
 mod ami;
 mod changes;
 mod replay;
+
+/// What every answer says where nobody checks the certificate.
+const UNCHECKED: &str = "the console's certificate is not checked (tls = \"insecure\"): whoever sits in between could \
+                         show another screen, and read the password; pin the certificate instead";
 
 /// An open console. Its thread keeps the snapshot current until it is closed or the peer ends it.
 pub trait Console: Send + Sync {
@@ -86,13 +90,18 @@ pub enum Role {
 /// Errors: `Kind::Denied` where a new access may help, `Kind::Busy` where all places are taken, `Kind::Unsupported`
 /// where the console is of a kind that this program does not speak, `Kind::Timeout` with the stage.
 pub fn open(access: &Access, trust: &Trust, watch: &Watch) -> Result<Box<dyn Console>, Error> {
+    let trust = trust.toward(&access.certificate)?;
+    let mut notes = access.notes.clone();
+    if access.certificate == Certificate::Unchecked {
+        notes.push(UNCHECKED.to_owned());
+    }
     let line: Box<dyn ami::Line> = match &access.route {
-        Route::Viewer(url) => Box::new(ami::Live::new(url, trust.clone())?),
+        Route::Viewer(url) => Box::new(ami::Live::new(url, trust)?),
         Route::Bmc(_) | Route::Rfb(_) => {
             let what = format!("no driver yet for {}", access.route.describe());
             return Err(Error::new(Kind::Unsupported, what));
         }
         Route::Recording(recording) => Box::new(replay::Recorded(Arc::clone(recording))),
     };
-    ami::open(line, access.notes.clone(), watch)
+    ami::open(line, notes, watch)
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustls::ClientConnection;
+use rustls::pki_types::CertificateDer;
 
 use super::stream::{Channel, Read};
 use super::tcp::{self, CONNECT_LIMIT};
@@ -114,11 +115,20 @@ impl Link<Raw> {
                 watch.left()?;
                 end?;
                 let what = "it closed the connection during the TLS handshake";
-                return Err(Error::new(Kind::Peer, what));
+                return Err(
+                    Error::new(Kind::Peer, what).hint("check whether it speaks TLS on this port, and TLS 1.2 or newer")
+                );
             }
             watch.left()?;
             self.fill(watch.deadline());
         }
+    }
+
+    /// What the server presented in its TLS handshake, its own certificate first.
+    pub(super) fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        let state = self.state();
+        let chain = state.tls.as_ref().and_then(|tls| tls.peer_certificates()).unwrap_or_default();
+        chain.iter().map(|certificate| certificate.clone().into_owned()).collect()
     }
 
     /// Puts a framing over the connection; what was read beyond the upgrade is its beginning.

@@ -6,6 +6,7 @@ pub mod http;
 pub mod stream;
 pub mod tls;
 pub mod ws;
+pub mod x509;
 
 mod failure;
 mod link;

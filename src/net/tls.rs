@@ -1,27 +1,42 @@
 //! TLS: whom we trust, and what a failed handshake means.
 //!
 //! One rustls with one provider (ring) under everything. Deliberately absent: TLS below 1.2 and RSA key exchange,
-//! which rustls does not implement; pinned and unverified certificates.
+//! which rustls does not implement.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, OtherError, RootCertStore};
 
+use super::link::Link;
+use super::x509::X509;
 use crate::base::bytes::clean_text;
-use crate::base::clock::Utc;
-use crate::base::{Error, Kind};
+use crate::base::{Certificate, Error, Kind, Url, Watch, clock};
+
+mod verify;
+
+use verify::{Distrust, Verifier};
 
 /// Which certificates are believed. Cheap to clone; clones share the TLS configuration and its session cache.
 #[derive(Clone)]
 pub struct Trust(Arc<Policy>);
 
 struct Policy {
-    /// Beside the built-in and the system's roots.
-    extra: Vec<CertificateDer<'static>>,
+    check: Check,
     config: OnceLock<Arc<ClientConfig>>,
+}
+
+#[derive(Clone)]
+enum Check {
+    /// By the built-in roots, the system's, and these.
+    Authorities(Vec<CertificateDer<'static>>),
+    Pinned([u8; 32]),
+    Unchecked,
 }
 
 impl Trust {
@@ -29,31 +44,47 @@ impl Trust {
     /// which serve where a machine or a container has none.
     pub fn system() -> Self {
         static SYSTEM: OnceLock<Trust> = OnceLock::new();
-        SYSTEM.get_or_init(|| Self::new(Vec::new())).clone()
+        SYSTEM.get_or_init(|| Self::new(Check::Authorities(Vec::new()))).clone()
     }
 
-    /// The same, and the authorities of a PEM file. `Kind::Usage` where it holds no certificate.
+    /// The same, and the authorities of a PEM file; a server may also present one of them as its own.
+    /// `Kind::Usage` where it holds no certificate.
     pub fn with_extra(pem: &[u8]) -> Result<Self, Error> {
+        Self::system().and(pem)
+    }
+
+    /// How a console's certificate is checked: as here, unless its access says otherwise.
+    pub fn toward(&self, certificate: &Certificate) -> Result<Self, Error> {
+        match certificate {
+            Certificate::Authorities => Ok(self.clone()),
+            Certificate::AuthoritiesAnd(pem) => self.and(pem),
+            Certificate::Pinned(sum) => Ok(Self::new(Check::Pinned(*sum))),
+            Certificate::Unchecked => Ok(Self::new(Check::Unchecked)),
+        }
+    }
+
+    fn and(&self, pem: &[u8]) -> Result<Self, Error> {
         let bad = |what: String| Error::new(Kind::Usage, what).hint("name a PEM file with -----BEGIN CERTIFICATE-----");
-        let extra: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        let more: Vec<_> = CertificateDer::pem_slice_iter(pem)
             .collect::<Result<_, _>>()
             .map_err(|error| bad(format!("not a PEM file of certificates: {error}")))?;
-        if extra.is_empty() {
+        if more.is_empty() {
             return Err(bad("no certificate in the PEM file".to_owned()));
         }
-        Ok(Self::new(extra))
+        let extra = match &self.0.check {
+            Check::Authorities(extra) => [extra.as_slice(), &more].concat(),
+            Check::Pinned(_) | Check::Unchecked => more,
+        };
+        Ok(Self::new(Check::Authorities(extra)))
     }
 
-    fn new(extra: Vec<CertificateDer<'static>>) -> Self {
-        Self(Arc::new(Policy { extra, config: OnceLock::new() }))
+    fn new(check: Check) -> Self {
+        Self(Arc::new(Policy { check, config: OnceLock::new() }))
     }
 
     /// Begins a handshake with `host`, in memory.
     pub(super) fn session(&self, host: &str) -> Result<ClientConnection, rustls::Error> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-            rustls::Error::General(format!("{} is no name that a certificate could have", clean_text(host)))
-        })?;
-        let mut session = ClientConnection::new(Arc::clone(self.config()), name)?;
+        let mut session = ClientConnection::new(Arc::clone(self.config()), server_name(host)?)?;
         // We drain it after every write; the default limit would refuse a large write instead.
         session.set_buffer_limit(None);
         Ok(session)
@@ -61,17 +92,70 @@ impl Trust {
 
     fn config(&self) -> &Arc<ClientConfig> {
         self.0.config.get_or_init(|| {
-            let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-            roots.add_parsable_certificates(system_roots().iter().cloned());
-            roots.add_parsable_certificates(self.0.extra.iter().cloned());
             let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
                 .with_safe_default_protocol_versions()
                 .expect("ring has the suites of TLS 1.2 and 1.3")
-                .with_root_certificates(roots)
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(self.verifier()))
                 .with_no_client_auth();
             Arc::new(config)
         })
     }
+
+    fn verifier(&self) -> Verifier {
+        match &self.0.check {
+            Check::Authorities(extra) => {
+                let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+                roots.add_parsable_certificates(system_roots().iter().cloned());
+                roots.add_parsable_certificates(extra.iter().cloned());
+                let provider = Arc::new(rustls::crypto::ring::default_provider());
+                let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+                let authorities = authorities.expect("there are roots, those that are built in");
+                Verifier::Authorities { authorities, known: extra.clone() }
+            }
+            Check::Pinned(sum) => Verifier::Pinned(*sum),
+            Check::Unchecked => Verifier::Unchecked,
+        }
+    }
+}
+
+fn server_name(host: &str) -> Result<ServerName<'static>, rustls::Error> {
+    ServerName::try_from(host.to_owned())
+        .map_err(|_| rustls::Error::General(format!("{} is no name that a certificate could have", clean_text(host))))
+}
+
+/// A server's certificate, and what speaks against it.
+#[derive(Clone, Debug)]
+pub struct Presented {
+    /// What it says about itself.
+    pub certificate: X509,
+    /// Why `Trust::system` does not believe it (`is self-signed ...`); `None` where it does.
+    pub fault: Option<String>,
+}
+
+/// Asks a TLS server for its certificate, which is not believed for that; nothing else is sent.
+pub fn presented(host: &str, port: u16, watch: &Watch) -> Result<Presented, Error> {
+    let url = Url {
+        scheme: "https".to_owned(),
+        host: host.to_owned(),
+        explicit_port: Some(port),
+        path: "/".to_owned(),
+        query: None,
+    };
+    let doing = format!("reading the certificate of {}", url.authority());
+    let read = || {
+        let link = Link::open(&url, doing.clone(), &Trust::new(Check::Unchecked), watch)?;
+        let chain = link.certificates();
+        let unreadable = || Error::new(Kind::Peer, "its certificate is unreadable");
+        let (first, others) = chain.split_first().ok_or_else(unreadable)?;
+        let certificate = X509::parse(first).ok_or_else(unreadable)?;
+        let name = server_name(host).map_err(|error| explain(&error))?;
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(clock::utc().seconds()));
+        let checked = Trust::system().verifier().verify_server_cert(first, others, &name, &[], now);
+        let fault = checked.err().map(|error| distrust(&error).map_or(error.to_string(), |why| why.what.clone()));
+        Ok(Presented { certificate, fault })
+    };
+    read().map_err(|error: Error| error.doing(doing.clone()))
 }
 
 /// The system's roots, read once; a file that cannot be read counts as empty.
@@ -82,69 +166,47 @@ fn system_roots() -> &'static [CertificateDer<'static>] {
 
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Trust(system and {} more)", self.0.extra.len())
+        match &self.0.check {
+            Check::Authorities(extra) => write!(f, "Trust(system and {} more)", extra.len()),
+            Check::Pinned(_) => f.write_str("Trust(pinned)"),
+            Check::Unchecked => f.write_str("Trust(unchecked)"),
+        }
     }
 }
 
 /// Why TLS failed, and what to do about it.
 pub(super) fn explain(error: &rustls::Error) -> Error {
-    let (kind, what, hint) = match error {
-        rustls::Error::InvalidCertificate(error) => certificate(error),
-        // What a server says that knows none of our suites or versions.
-        rustls::Error::AlertReceived(
-            AlertDescription::HandshakeFailure
-            | AlertDescription::ProtocolVersion
-            | AlertDescription::InsufficientSecurity,
-        )
-        | rustls::Error::PeerIncompatible(_) => (
-            Kind::Unsupported,
-            "it offers only TLS that is refused here (older than 1.2, RSA key exchange or CBC)".to_owned(),
-            "update its firmware, or put stunnel in front of it and use that address",
-        ),
-        rustls::Error::InvalidMessage(_) => {
-            (Kind::Peer, "it does not speak TLS on this port".to_owned(), "use http:// (ws://) or another port")
+    const STUNNEL: &str = "update its firmware, or put stunnel in front of it and use that address";
+    let unsupported = |what: &str| Error::new(Kind::Unsupported, what).hint(STUNNEL);
+    let explained = match error {
+        rustls::Error::InvalidCertificate(inner) => match distrust(error) {
+            Some(why) => Error::new(Kind::Peer, format!("its certificate {}", why.what)).hint(why.hint.clone()),
+            None => {
+                let what = format!("its certificate is not acceptable: {}", clean_text(&inner.to_string()));
+                Error::new(Kind::Peer, what).hint("have it replaced")
+            }
+        },
+        // What a server says that knows none of our versions or suites.
+        rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) | rustls::Error::PeerIncompatible(_) => {
+            unsupported("it speaks only TLS older than 1.2, which is refused here")
         }
-        rustls::Error::AlertReceived(alert) => (Kind::Peer, format!("it refused the TLS connection: {alert:?}"), ""),
-        other => (Kind::Peer, format!("TLS failed: {}", clean_text(&other.to_string())), ""),
+        rustls::Error::AlertReceived(AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity) => {
+            unsupported("it offers only TLS that is refused here (RSA key exchange, CBC, SHA-1, or older than 1.2)")
+        }
+        rustls::Error::InvalidMessage(_) => Error::new(Kind::Peer, "it does not speak TLS on this port")
+            .hint("use the scheme without TLS, or another port"),
+        rustls::Error::AlertReceived(alert) => {
+            Error::new(Kind::Peer, format!("it refused the TLS connection: {alert:?}"))
+        }
+        other => Error::new(Kind::Peer, format!("TLS failed: {}", clean_text(&other.to_string()))),
     };
-    Error::new(kind, what).hint(hint).caused_by(error.clone())
+    explained.caused_by(error.clone())
 }
 
-fn certificate(error: &CertificateError) -> (Kind, String, &'static str) {
-    let day = |time: &UnixTime| Utc::from_seconds(time.as_secs()).to_string();
-    let mut hint = "have it renewed";
-    let what = match error {
-        CertificateError::ExpiredContext { not_after, .. } => format!("its certificate expired on {}", day(not_after)),
-        CertificateError::NotValidYetContext { not_before, .. } => {
-            hint = "check this machine's clock";
-            format!("its certificate is not valid before {}", day(not_before))
-        }
-        CertificateError::NotValidForNameContext { expected, presented } => {
-            hint = "use a name that the certificate holds";
-            // Written as `DnsName("bmc.example")`, `IpAddress(192.0.2.1)`.
-            let bare = |name: &String| {
-                let inner = name.split_once('(').map_or(name.as_str(), |(_, inner)| inner.trim_end_matches(')'));
-                clean_text(inner.trim_matches('"'))
-            };
-            let names: Vec<_> = presented.iter().map(bare).collect();
-            let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
-            format!("its certificate is for {names}, not for {}", expected.to_str())
-        }
-        CertificateError::UnknownIssuer => {
-            hint = "name a file with its authority's certificate in SSL_CERT_FILE";
-            "its certificate is self-signed or of an unknown authority".to_owned()
-        }
-        error if is_authority(error) => {
-            hint = "give it a certificate that an authority signed";
-            "its certificate is self-signed".to_owned()
-        }
-        other => format!("its certificate is not acceptable: {}", clean_text(&other.to_string())),
-    };
-    (Kind::Peer, what, hint)
-}
-
-/// Whether a certificate that says it is an authority's was presented as the server's own, which `openssl req -x509`
-/// makes by default and so do many BMCs. The error's type belongs to a crate below rustls; its name is all we see.
-fn is_authority(error: &CertificateError) -> bool {
-    matches!(error, CertificateError::Other(inner) if format!("{inner:?}").contains("CaUsedAsEndEntity"))
+/// Our own words about a certificate, inside rustls's error.
+fn distrust(error: &rustls::Error) -> Option<&Distrust> {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => inner.downcast_ref(),
+        _ => None,
+    }
 }

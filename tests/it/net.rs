@@ -1,6 +1,7 @@
 //! The outgoing sockets against real listeners, and the fakes' own web server.
 
 mod http;
+mod tls;
 mod ws;
 
 use std::io::{ErrorKind, Read, Write};

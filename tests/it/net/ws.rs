@@ -412,7 +412,7 @@ fn cancelling_ends_each_stage_of_opening_at_once() {
 fn a_server_that_closes_in_the_tls_handshake_or_speaks_no_tls_says_so() {
     for (answer, sentence) in [
         (&b""[..], "it closed the connection during the TLS handshake"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it does not speak TLS on this port; use http:// (ws://)"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it does not speak TLS on this port; use the scheme without TLS"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());

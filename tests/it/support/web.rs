@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::{Role, WebSocket};
@@ -90,6 +91,12 @@ impl Web {
         handler: impl Fn(&Request, &mut dyn Stream) -> Reply + Send + Sync + 'static,
     ) -> Self {
         Self::start("https", Some(Arc::new(server_config(certificate))), Box::new(handler))
+    }
+
+    /// Serves `hello` with the certificate of one PEM file and the key of another.
+    pub fn https_with(certificate: &[u8], key: &[u8]) -> Self {
+        let handler = |_: &Request, _: &mut dyn Stream| Reply::ok("text/plain", "hello");
+        Self::start("https", Some(Arc::new(mismatched_config(certificate, key))), Box::new(handler))
     }
 
     fn start(scheme: &'static str, tls: Option<Arc<ServerConfig>>, handler: Box<Handler>) -> Self {
@@ -268,6 +275,19 @@ fn server_config(certificate: &str) -> ServerConfig {
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .unwrap()
+}
+
+/// rustls checks that a key belongs to its certificate, but not where it is resolved for each connection.
+fn mismatched_config(certificate: &[u8], key: &[u8]) -> ServerConfig {
+    let provider = rustls::crypto::ring::default_provider();
+    let key = provider.key_provider.load_private_key(PrivateKeyDer::from_pem_slice(key).unwrap()).unwrap();
+    let chain = vec![CertificateDer::from_pem_slice(certificate).unwrap()];
+    let resolver = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+    ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver))
 }
 
 /// A socket, with or without TLS.
