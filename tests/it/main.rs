@@ -14,6 +14,7 @@ mod ops;
 mod ovh;
 mod ovh_access;
 mod rfb;
+mod soak;
 mod stdio;
 mod support;
 mod tidy;

@@ -4,10 +4,12 @@ pub mod bmc;
 pub mod client;
 pub mod ovh;
 pub mod paint;
+pub mod program;
 pub mod rfb_encode;
 pub mod servers;
 pub mod tile;
 pub mod web;
+pub mod world;
 
 use std::fs::{self, File};
 use std::io::BufReader;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ikvm_mcp::base::clock::{self, Utc};
 use ikvm_mcp::base::{Secret, Watch};
@@ -39,6 +39,8 @@ pub struct State {
     pub viewer: String,
     /// What a task is at its first look, its second ...; the last stays.
     pub task: Vec<&'static str>,
+    /// A task is not done before it is this old.
+    pub task_time: Duration,
     pub task_comment: &'static str,
     /// So many looks at an access still show the old one after its task is done.
     pub lag: usize,
@@ -64,8 +66,18 @@ pub struct State {
     scheme: &'static str,
     in_flight: usize,
     made: usize,
-    pending: BTreeMap<u64, (String, usize)>,
+    pending: BTreeMap<u64, Task>,
 }
+
+/// A request for access that is being worked on.
+struct Task {
+    server: String,
+    looks: usize,
+    asked: Instant,
+}
+
+/// Makes the URL of a viewer.
+pub type Viewer = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// One server.
 #[derive(Clone)]
@@ -75,6 +87,8 @@ pub struct FakeServer {
     pub features: Option<Value>,
     /// The viewer's URL and its expiration.
     pub access: Option<(String, Utc)>,
+    /// Where a new access leads, if not where the API's `viewer` does.
+    pub viewer: Option<Viewer>,
     /// What takes its place after `lag` looks.
     next: Option<(String, Utc)>,
     looks: usize,
@@ -162,6 +176,7 @@ impl State {
             skew: 0,
             viewer: "https://0123456789abcdef0123456789abcdef.sbg3-1.ipmi.ovh.example/viewer".to_owned(),
             task: vec!["done"],
+            task_time: Duration::ZERO,
             task_comment: "",
             lag: 0,
             address: Some("203.0.113.7"),
@@ -187,7 +202,7 @@ impl State {
         let details = json!({"name": name, "ip": "192.0.2.1", "datacenter": "sbg3", "region": "eu-west-sbg", "rack": "S3",
             "os": "debian12_64", "state": "ok", "powerState": "poweron", "bootId": 1, "serverId": 7, "reverse": null});
         let features = Some(features(&["kvmipHtml5URL", "kvmipJnlp", "serialOverLanSshKey"]));
-        let server = FakeServer { details, features, access: None, next: None, looks: 0 };
+        let server = FakeServer { details, features, access: None, viewer: None, next: None, looks: 0 };
         self.servers.insert(name.to_owned(), server);
         self.servers.get_mut(name).unwrap()
     }
@@ -335,18 +350,23 @@ fn of_server(method: &str, name: &str, below: &[&str], request: &Request, state:
             state.requests.push(body);
             state.made += 1;
             let id = 700 + state.made as u64;
-            state.pending.insert(id, (name.to_owned(), 0));
+            state.pending.insert(id, Task { server: name.to_owned(), looks: 0, asked: Instant::now() });
             give(&task(id, "init", ""))
         }
         ("GET", ["task", id]) => {
             state.stages.extend(state.watch.as_ref().map(Watch::stage));
             let id = id.parse().unwrap();
-            let (owner, looks) = state.pending.get_mut(&id).unwrap();
-            assert_eq!(owner, name);
-            let status = state.task[(*looks).min(state.task.len() - 1)];
-            *looks += 1;
+            let pending = state.pending.get_mut(&id).unwrap();
+            assert_eq!(pending.server, name);
+            let early = pending.asked.elapsed() < state.task_time;
+            let status = if early { "doing" } else { state.task[pending.looks.min(state.task.len() - 1)] };
+            pending.looks += usize::from(!early);
             if status == "done" {
-                let next = (format!("{}?token=number-{}", state.viewer, state.made), state.now(900));
+                let viewer = match &server.viewer {
+                    Some(viewer) => viewer(),
+                    None => format!("{}?token=number-{}", state.viewer, state.made),
+                };
+                let next = (viewer, state.now(900));
                 let lag = state.lag;
                 let server = state.servers.get_mut(name).unwrap();
                 (server.next, server.looks) = (Some(next), lag);

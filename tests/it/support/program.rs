@@ -1,0 +1,99 @@
+//! The real program as a process that serves MCP over HTTP: its answers, and what it holds of the machine.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use super::client::{Client, message};
+
+const EVENTS: &str = "Accept: application/json, text/event-stream";
+
+/// A process that is ended with the test.
+pub struct Program {
+    child: Child,
+    pub port: u16,
+}
+
+impl Program {
+    /// Serves on a free port, once it says so.
+    pub fn serve(binary: &str, args: &[&str], environment: Vec<(&'static str, String)>) -> Self {
+        let mut command = Command::new(binary);
+        command.args(args).env_clear().envs(environment).env("PORT", "0").stdin(Stdio::null()).stdout(Stdio::null());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut told = String::new();
+        let port = loop {
+            told.clear();
+            assert!(lines.read_line(&mut told).unwrap() > 0, "the program does not serve");
+            let after = told.split_once("http://localhost:").and_then(|(_, rest)| rest.split_once("/mcp"));
+            if let Some((port, _)) = after {
+                break port.parse().unwrap();
+            }
+        };
+        // Nobody reads the rest, and the pipe must not fill up.
+        thread::spawn(move || lines.read_to_end(&mut Vec::new()));
+        Self { child, port }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(self.port)
+    }
+
+    /// Ends it as Ctrl-C does; whether it went well.
+    pub fn interrupt(mut self) -> bool {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
+        assert!(sent.success());
+        self.child.wait().unwrap().success()
+    }
+
+    /// A line of /proc/PID/status as a number: `VmRSS` and `VmHWM` in KiB, `Threads`.
+    pub fn status(&self, name: &str) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap().split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// How many sockets it has open.
+    pub fn sockets(&self) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let targets = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Calls a tool; its result.
+pub fn call(client: &mut Client, tool: &str, arguments: Value) -> Value {
+    let params = json!({ "name": tool, "arguments": arguments });
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    let answer = client.ask(&request.to_string(), EVENTS);
+    if !answer.is_stream() {
+        return answer.json()["result"].take();
+    }
+    let mut result = Value::Null;
+    while let Some(event) = client.event() {
+        if event.starts_with("event: message") {
+            result = message(&event)["result"].take();
+        }
+    }
+    result
+}
+
+/// Looks at a server's console: the facts, and whether a picture came with them.
+pub fn look(client: &mut Client, server: &str) -> (String, bool) {
+    let result = call(client, "get_screenshot", json!({ "serverId": server }));
+    let blocks = result["content"].as_array().unwrap_or_else(|| panic!("{result}"));
+    let facts = blocks.last().unwrap()["text"].as_str().unwrap().to_owned();
+    (facts, blocks[0]["type"] == "image")
+}
