@@ -1,16 +1,26 @@
-//! The speed figures, on one core: each topic prints its lines. `make bench` runs it.
+//! The speed figures: each topic prints its lines. `make bench` runs all of them,
+//! `cargo bench --bench bench -- server` one.
 
 mod image;
 mod rfb;
-#[path = "../it/support/rfb_encode.rs"]
-mod rfb_encode;
+mod server;
+#[allow(dead_code, unused_imports)]
+#[path = "../it/support/mod.rs"]
+mod support;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use support::rfb_encode;
+
 fn main() {
-    image::run();
-    rfb::run();
+    // Cargo adds options of its own.
+    let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    for (topic, run) in [("image", image::run as fn()), ("rfb", rfb::run), ("server", server::run)] {
+        if asked.is_empty() || asked.iter().any(|word| word == topic) {
+            run();
+        }
+    }
 }
 
 /// Prints the best and the median time of `work`, done for half a second and at least five times.

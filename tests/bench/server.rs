@@ -1,0 +1,132 @@
+//! The real program against the fakes on loopback, as an HTTP client sees it: start, first look, later looks, many
+//! clients, and the memory that it takes.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::bmc::Setup;
+use crate::support::program::{Program, call, look};
+use crate::support::rfb_encode::console;
+use crate::support::world::World;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_ikvm-mcp");
+const LOOKS: usize = 300;
+/// The load of an agent in a hurry, and for how long.
+const RATE: Duration = Duration::from_millis(50);
+const LOAD: Duration = Duration::from_secs(60);
+const SERVERS: usize = 16;
+const CLIENTS: usize = 64;
+const ROUNDS: usize = 4;
+
+pub fn run() {
+    start();
+    one_console();
+    many();
+}
+
+fn start() {
+    let times: Vec<Duration> = (0..9)
+        .map(|_| {
+            let begin = Instant::now();
+            let program = Program::serve(PROGRAM, &["--demo"], Vec::new());
+            call(&mut program.client(), "list_servers", json!({}));
+            begin.elapsed()
+        })
+        .collect();
+    report("start to the first answer", times);
+    let program = Program::serve(PROGRAM, &["--demo"], Vec::new());
+    let mut client = program.client();
+    call(&mut client, "list_servers", json!({}));
+    println!("{:60} {:8.1} MB idle", "memory, demo", mebibytes(program.status("VmRSS")));
+    for server in ["demo-boot", "demo-grub", "demo-panic", "demo-off", "demo-sick"] {
+        call(&mut client, "get_screenshot", json!({ "serverId": server }));
+    }
+    println!("{:60} {:8.1} MB peak", "memory, after a look at each demo server", mebibytes(program.status("VmHWM")));
+}
+
+fn one_console() {
+    // The fakes take no time of their own.
+    let setup = Setup { web_time: Duration::ZERO, ..Setup::ovh() };
+    let world = World::start(1, &setup, |number| console(1024, 768, number as u64));
+    let program = Program::serve(PROGRAM, &[], world.environment());
+    let mut client = program.client();
+    let server = World::name(0);
+    call(&mut client, "list_servers", json!({}));
+    let mut first = || {
+        call(&mut client, "release_console", json!({ "serverId": server }));
+        timed(|| assert!(look(&mut client, &server).1))
+    };
+    report("cold look, 1024x768 text console", (0..9).map(|_| first()).collect());
+    let mut again = || timed(|| assert!(look(&mut client, &server).1));
+    report("warm look, screen unchanged", (0..LOOKS).map(|_| again()).collect());
+    let mut changed = |number: usize| {
+        world.bmcs[0].show(&console(1024, 768, number as u64 + 2));
+        timed(|| assert!(look(&mut client, &server).1))
+    };
+    report("warm look, another screen each time", (0..LOOKS / 3).map(&mut changed).collect());
+    let status = || timed(|| drop(call(&mut client, "console_status", json!({ "serverId": server }))));
+    report("console_status, warm", std::iter::repeat_with(status).take(LOOKS).collect());
+
+    let (begin, mut times, mut early) = (Instant::now(), Vec::new(), 0);
+    while begin.elapsed() < LOAD {
+        let next = begin + RATE * times.len() as u32;
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+        times.push(timed(|| assert!(look(&mut client, &server).1)));
+        if early == 0 && begin.elapsed() > LOAD / 6 {
+            early = program.status("VmRSS");
+        }
+    }
+    let (calls, late) = (times.len(), program.status("VmRSS"));
+    report(&format!("warm look, {calls} at 20 a second"), times);
+    println!("{:60} {:8.1} MB, at the end {:.1} MB", "memory after a sixth of that", mebibytes(early), mebibytes(late));
+}
+
+fn many() {
+    let world = World::start(SERVERS, &Setup::ovh(), |number| console(1920, 1080, number as u64));
+    let program = Program::serve(PROGRAM, &[], world.environment());
+    call(&mut program.client(), "list_servers", json!({}));
+    let begin = Instant::now();
+    let times: Vec<Duration> = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|number| {
+                let mut client = program.client();
+                let look = move || {
+                    let server = World::name(number % SERVERS);
+                    (0..ROUNDS).map(|_| timed(|| assert!(look(&mut client, &server).1))).collect::<Vec<_>>()
+                };
+                scope.spawn(look)
+            })
+            .collect();
+        clients.into_iter().flat_map(|client| client.join().expect("every call is answered")).collect()
+    });
+    let rate = times.len() as f64 / begin.elapsed().as_secs_f64();
+    println!("{CLIENTS} clients on {SERVERS} servers with 1920x1080: {} calls, {rate:.0} a second", times.len());
+    report("  the first look among them", times.iter().step_by(ROUNDS).copied().collect());
+    report("  all looks", times);
+    println!("{:60} {:8.1} MB peak", "  memory", mebibytes(program.status("VmHWM")));
+    println!("{:60} {:8} threads, {} sockets", "  held while open", program.status("Threads"), program.sockets());
+    let counts: Vec<_> = world.bmcs.iter().map(|bmc| bmc.counts()).collect();
+    assert!(program.interrupt());
+    world.bmcs.iter().for_each(|bmc| bmc.assert_all_closed());
+    let opened: u32 = counts.iter().map(|counts| counts.kvm_opens).sum();
+    println!("{:60} {opened:8} opened, all closed and logged out", "  consoles");
+}
+
+fn timed(work: impl FnOnce()) -> Duration {
+    let begin = Instant::now();
+    work();
+    begin.elapsed()
+}
+
+fn report(name: &str, mut times: Vec<Duration>) {
+    times.sort();
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let (median, worst) = (times[times.len() / 2], times[times.len() - 1]);
+    println!("{name:60} {:8.2} ms best {:8.2} ms median {:8.2} ms worst", ms(times[0]), ms(median), ms(worst));
+}
+
+fn mebibytes(kib: usize) -> f64 {
+    kib as f64 / 1024.0
+}
