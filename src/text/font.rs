@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
+use super::glyphs::Atlas;
 use super::psf;
 
 /// One character's bitmap.
@@ -90,9 +91,10 @@ const SHIPPED: [(&str, &[u8]); 4] = shipped! {
 };
 
 /// The fonts to read with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Library {
     fonts: Vec<Font>,
+    atlases: OnceLock<Vec<Atlas>>,
 }
 
 impl Library {
@@ -102,7 +104,7 @@ impl Library {
         LIBRARY.get_or_init(|| {
             let fonts =
                 SHIPPED.map(|(name, file)| psf::parse(name, file).unwrap_or_else(|error| panic!("{name}: {error}")));
-            Self { fonts: Vec::new() }.with(fonts)
+            Self { fonts: Vec::new(), atlases: OnceLock::new() }.with(fonts)
         })
     }
 
@@ -114,7 +116,13 @@ impl Library {
             self.fonts.push(font);
             self.fonts.extend(nine_dots);
         }
+        self.atlases = OnceLock::new();
         self
+    }
+
+    /// Their glyphs by cell size, put in order once.
+    pub(super) fn atlases(&self) -> &[Atlas] {
+        self.atlases.get_or_init(|| Atlas::of(self))
     }
 
     /// All of them, each 9-dot form right behind its font.

@@ -17,5 +17,6 @@ mod rfb;
 mod soak;
 mod stdio;
 mod support;
+mod text;
 mod tidy;
 mod warm;

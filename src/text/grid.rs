@@ -1,0 +1,221 @@
+//! Where the cells lie: the grid under which the screen's parts look most like glyphs.
+//!
+//! First where consoles put it: VGA's text modes at the corner, Linux' framebuffer at the corner, EDK2 centered, GRUB
+//! behind its border. Else every cell size of a font is tried where the picture's edges repeat as the font's own do.
+
+use super::cell::{Cell, Place, distance};
+use super::glyphs::{Atlas, Verdict};
+use super::survey::{Profiles, Survey};
+use crate::base::Frame;
+
+/// Cells looked at to judge a grid at most, and after how many a hopeless one is given up.
+const SAMPLES: usize = 96;
+const FIRST_SAMPLES: usize = 24;
+const HOPELESS: f32 = 0.35;
+
+/// A grid with this score is right, and no other is tried.
+pub const CERTAIN: f32 = 0.88;
+/// What a grid must reach at least.
+pub const ACCEPTED: f32 = 0.62;
+/// The same where less than `ENOUGH` cells can be judged: a prompt alone on the screen.
+pub const ACCEPTED_OF_FEW: f32 = 0.95;
+const ENOUGH: usize = 12;
+/// What cannot be told from chance.
+const FEWEST: usize = 3;
+
+/// A correlation below this says nothing: any cell has a nearest shape.
+const CHANCE: f32 = 0.55;
+
+/// Edges of either kind in a cell that is worth judging: lines and blank cells would fit anything.
+const INFORMATIVE: usize = 3;
+
+/// Horizontal and vertical phases tried for each font.
+const PHASES: (usize, usize) = (3, 4);
+
+/// The text modes of EDK2's graphics console, centered on the screen, in columns and rows.
+const EDK2_MODES: [(usize, usize); 6] = [(80, 25), (80, 50), (100, 31), (128, 40), (160, 42), (240, 56)];
+const EDK2_CELL: (usize, usize) = (8, 19);
+
+/// Left and top of the text within GRUB's graphical terminal.
+const GRUB_BORDER: (usize, usize) = (2, 10);
+
+/// The grid of a screen's text. Rows and columns count from its first whole cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Pixels across and down of the screens it fits.
+    pub screen: (usize, usize),
+    /// Pixels across and down to which such a screen is brought back before it is read, where it was scaled.
+    pub native: (usize, usize),
+    /// Pixels left of the first column.
+    pub left: usize,
+    /// Pixels above the first row.
+    pub top: usize,
+    /// Pixels across and down a cell.
+    pub cell: (usize, usize),
+    /// The font most cells have.
+    pub font: String,
+}
+
+impl Grid {
+    /// Whole cells across.
+    pub fn columns(&self) -> usize {
+        (self.native.0 - self.left) / self.cell.0
+    }
+
+    /// Whole cells down.
+    pub fn rows(&self) -> usize {
+        (self.native.1 - self.top) / self.cell.1
+    }
+
+    /// The pixels of a cell.
+    pub fn place(&self, row: usize, column: usize) -> Place {
+        let (width, height) = self.cell;
+        Place { left: self.left + column * width, top: self.top + row * height, width, height }
+    }
+}
+
+/// A grid that was tried.
+struct Trial<'a> {
+    score: f32,
+    cells: usize,
+    atlas: &'a Atlas,
+    face: usize,
+    left: usize,
+    top: usize,
+}
+
+impl Trial<'_> {
+    /// Whether it is good enough to be read.
+    fn is_accepted(&self) -> bool {
+        self.cells >= ENOUGH && self.score >= ACCEPTED || self.cells >= FEWEST && self.score >= ACCEPTED_OF_FEW
+    }
+
+    /// Whether nothing better needs to be looked for.
+    fn is_certain(&self) -> bool {
+        self.cells >= ENOUGH && self.score >= CERTAIN || self.cells >= FEWEST && self.score >= ACCEPTED_OF_FEW
+    }
+}
+
+/// The best grid of those that consoles use; `anywhere` also tries all others. `None` where none is good enough.
+pub fn find(frame: &Frame, survey: &Survey, atlases: &[Atlas], anywhere: bool) -> Option<Grid> {
+    let mut best: Option<Trial> = None;
+    let priors = priors(frame.width, frame.height);
+    let of_size = |cell: (usize, usize)| atlases.iter().find(move |atlas| (atlas.width, atlas.height) == cell);
+    let corners = atlases.iter().map(|atlas| (atlas, 0, 0));
+    let usual = priors.into_iter().filter_map(|(cell, left, top)| of_size(cell).map(|atlas| (atlas, left, top)));
+    let elsewhere = anywhere.then(|| phases(frame, atlases)).into_iter().flatten();
+    // The phases are computed only once the others have failed.
+    for (atlas, left, top) in usual.chain(corners).chain(elsewhere) {
+        let Some(trial) = judge(frame, survey, atlas, left, top) else { continue };
+        let is_better = best.as_ref().is_none_or(|best| trial.score > best.score);
+        if trial.is_certain() {
+            best = Some(trial);
+            break;
+        }
+        if is_better {
+            best = Some(trial);
+        }
+    }
+    let best = best.filter(Trial::is_accepted)?;
+    let screen = (frame.width, frame.height);
+    let cell = (best.atlas.width, best.atlas.height);
+    let font = best.atlas.faces[best.face].name.clone();
+    Some(Grid { screen, native: screen, left: best.left, top: best.top, cell, font })
+}
+
+/// Cell sizes and origins that consoles use on a screen of this size.
+fn priors(width: usize, height: usize) -> Vec<((usize, usize), usize, usize)> {
+    let mut priors = Vec::new();
+    if width == 720 {
+        priors.extend([(9, 16), (9, 8), (9, 14)].map(|cell| (cell, 0, 0)));
+    }
+    priors.push(((8, 16), 0, 0));
+    let (cell_width, cell_height) = EDK2_CELL;
+    let full = (width / cell_width, height / cell_height);
+    for (columns, rows) in EDK2_MODES.into_iter().chain([full]) {
+        if let (Some(across), Some(down)) =
+            (width.checked_sub(columns * cell_width), height.checked_sub(rows * cell_height))
+        {
+            let prior = (EDK2_CELL, across / 2 % cell_width, down / 2 % cell_height);
+            if !priors.contains(&prior) {
+                priors.push(prior);
+            }
+        }
+    }
+    priors.push(((8, 16), GRUB_BORDER.0, GRUB_BORDER.1));
+    priors
+}
+
+/// Scores the grid of `atlas` at an origin. `None` where no cell can be judged.
+fn judge<'a>(frame: &Frame, survey: &Survey, atlas: &'a Atlas, left: usize, top: usize) -> Option<Trial<'a>> {
+    let (columns, rows) = (frame.width.checked_sub(left)? / atlas.width, frame.height.checked_sub(top)? / atlas.height);
+    let mut seen = Vec::with_capacity(SAMPLES);
+    let mut votes = vec![0_usize; atlas.faces.len()];
+    let mut cell = Cell::default();
+    let mut sum = 0.0;
+    let mut cells = 0;
+    for (x, y) in survey.samples() {
+        let (Some(x), Some(y)) = (x.checked_sub(left), y.checked_sub(top)) else { continue };
+        let at = (x / atlas.width, y / atlas.height);
+        if at.0 >= columns || at.1 >= rows || seen.contains(&at) {
+            continue;
+        }
+        seen.push(at);
+        let (left, top) = (left + at.0 * atlas.width, top + at.1 * atlas.height);
+        let place = Place { left, top, width: atlas.width, height: atlas.height };
+        if !is_informative(cell.take(frame, place), atlas.width) {
+            continue;
+        }
+        if let Verdict::Glyph(found) = atlas.read(&cell, 0) {
+            cells += 1;
+            sum += closeness(found.confidence);
+            if found.confidence > 0.9 {
+                atlas.faces_of(&found).iter().for_each(|&face| votes[usize::from(face)] += 1);
+            }
+        }
+        if cells == SAMPLES || cells == FIRST_SAMPLES && sum < HOPELESS * cells as f32 || seen.len() == 4 * SAMPLES {
+            break;
+        }
+    }
+    // The first of those with the most votes.
+    let face = (0..votes.len()).rev().max_by_key(|&face| votes[face]).unwrap_or(0);
+    (cells > 0).then(|| Trial { score: sum / cells as f32, cells, atlas, face, left, top })
+}
+
+/// A confidence on the scale of a grid's score: 0 for what any cell reaches, 1 for a perfect fit.
+pub fn closeness(confidence: f32) -> f32 {
+    ((confidence - CHANCE) / (1.0 - CHANCE)).clamp(0.0, 1.0)
+}
+
+/// Whether a cell has edges of both kinds, as characters have.
+pub fn is_informative(cell: &Cell, width: usize) -> bool {
+    let pixels = cell.pixels();
+    let edges =
+        |step: usize| pixels.iter().zip(&pixels[step..]).filter(|&(&a, &b)| distance(a, b) > Survey::EDGE).count();
+    // Steps from the end of one row to the begin of the next count too, which does no harm.
+    edges(1) >= INFORMATIVE && edges(width) >= INFORMATIVE
+}
+
+/// Where each font's own edges fit those of the picture best, the best first.
+fn phases<'a>(frame: &Frame, atlases: &'a [Atlas]) -> impl Iterator<Item = (&'a Atlas, usize, usize)> + use<'a> {
+    let profiles = Profiles::of(frame);
+    let mut trials = Vec::new();
+    for atlas in atlases {
+        for face in &atlas.faces {
+            let across = profiles.phases_across(&face.edges_across, PHASES.0);
+            let down = profiles.phases_down(&face.edges_down, PHASES.1);
+            for &(left, fit_across) in &across {
+                trials.extend(down.iter().map(|&(top, fit_down)| (fit_across + fit_down, atlas, left, top)));
+            }
+        }
+    }
+    trials.sort_by(|a, b| b.0.total_cmp(&a.0));
+    // Fonts of one size agree about most phases.
+    let mut tried: Vec<(usize, usize, usize, usize)> = Vec::new();
+    trials.into_iter().filter_map(move |(_, atlas, left, top)| {
+        let key = (atlas.width, atlas.height, left, top);
+        let is_new = !tried.contains(&key);
+        tried.push(key);
+        is_new.then_some((atlas, left, top))
+    })
+}

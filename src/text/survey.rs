@@ -1,0 +1,151 @@
+//! Where a picture has edges: which parts are worth judging, and how edges repeat across and down.
+
+use crate::base::Frame;
+
+/// Pixels along an edge of a tile.
+const TILE: usize = 8;
+
+/// Edges of either kind in a tile that may hold part of a character.
+const BUSY: u32 = 3;
+
+/// Levels of the strongest channel between neighbors that count in a profile.
+const STEP: u32 = 32;
+
+/// Straight edges longer than this, across and down, are frames and panels, not characters.
+const LONGEST: (usize, usize) = (14, 24);
+
+/// The parts of a picture that have edges across and down.
+pub struct Survey {
+    /// The middle of each busy tile.
+    busy: Vec<(usize, usize)>,
+}
+
+impl Survey {
+    /// Levels in any channel between neighbors that are an edge.
+    pub const EDGE: u32 = 24;
+
+    /// Looks at each pixel once.
+    pub fn of(frame: &Frame) -> Self {
+        let across = frame.width.div_ceil(TILE);
+        let stride = frame.width * 3;
+        let mut busy = Vec::new();
+        let mut steps = vec![[0_u32; 2]; across];
+        for y in 0..frame.height {
+            let row = &frame.rgb[y * stride..(y + 1) * stride];
+            let above = &frame.rgb[y.saturating_sub(1) * stride..][..stride];
+            for (tile, steps) in steps.iter_mut().enumerate() {
+                let range = tile * TILE * 3..stride.min((tile + 1) * TILE * 3);
+                let is_edge = |(a, b): (&u8, &u8)| u32::from(u32::from(a.abs_diff(*b)) > Self::EDGE);
+                let inner = &row[range.clone()];
+                steps[0] += inner.iter().zip(&inner[3.min(inner.len())..]).map(is_edge).sum::<u32>();
+                steps[1] += inner.iter().zip(&above[range]).map(is_edge).sum::<u32>();
+            }
+            if y % TILE == TILE - 1 || y + 1 == frame.height {
+                for (tile, steps) in steps.iter_mut().enumerate() {
+                    if steps[0] >= BUSY && steps[1] >= BUSY {
+                        busy.push((tile * TILE + TILE / 2, y / TILE * TILE + TILE / 2));
+                    }
+                    *steps = [0; 2];
+                }
+            }
+        }
+        Self { busy }
+    }
+
+    /// How many tiles of 8x8 pixels are busy.
+    pub fn busy(&self) -> usize {
+        self.busy.len()
+    }
+
+    /// Points in busy tiles in an order that soon has been everywhere.
+    pub fn samples(&self) -> impl Iterator<Item = (usize, usize)> {
+        let count = self.busy.len();
+        // A step near the golden section that shares no factor with the count visits all.
+        let mut step = (count as f64 * 0.618_034) as usize | 1;
+        while count > 1 && gcd(step, count) != 1 {
+            step += 1;
+        }
+        (0..count).map(move |at| self.busy[at * step % count])
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// How many edges each column and each row has at its left and at its top.
+pub struct Profiles {
+    across: Vec<u32>,
+    down: Vec<u32>,
+}
+
+impl Profiles {
+    /// Counts the short straight edges of a picture.
+    pub fn of(frame: &Frame) -> Self {
+        // The strongest channel: blue on black is dark, and an edge all the same.
+        let levels: Vec<u8> = frame.rgb.as_chunks::<3>().0.iter().map(|[r, g, b]| *r.max(g).max(b)).collect();
+        let (width, height) = (frame.width, frame.height);
+        let mut across = vec![0; width];
+        let mut down = vec![0; height];
+        let is_edge = |a: usize, b: usize| u32::from(levels[a].abs_diff(levels[b])) > STEP;
+        let mut runs = vec![0; width];
+        for y in 0..=height {
+            for x in 1..width {
+                if y < height && is_edge(y * width + x, y * width + x - 1) {
+                    runs[x] += 1;
+                } else {
+                    if runs[x] <= LONGEST.1 {
+                        across[x] += runs[x] as u32;
+                    }
+                    runs[x] = 0;
+                }
+            }
+        }
+        for (y, down) in down.iter_mut().enumerate().skip(1) {
+            let mut run = 0;
+            for x in 0..=width {
+                if x < width && is_edge(y * width + x, (y - 1) * width + x) {
+                    run += 1;
+                } else {
+                    if run <= LONGEST.0 {
+                        *down += run as u32;
+                    }
+                    run = 0;
+                }
+            }
+        }
+        Self { across, down }
+    }
+
+    /// The phases, in pixels, at which columns of edges like `expected` repeat best, the best first, with how well.
+    pub fn phases_across(&self, expected: &[f32], count: usize) -> Vec<(usize, f32)> {
+        phases(&self.across, expected, count)
+    }
+
+    /// The same for rows.
+    pub fn phases_down(&self, expected: &[f32], count: usize) -> Vec<(usize, f32)> {
+        phases(&self.down, expected, count)
+    }
+}
+
+fn phases(profile: &[u32], expected: &[f32], count: usize) -> Vec<(usize, f32)> {
+    let size = expected.len();
+    let mut folded = vec![0.0; size];
+    for (at, &edges) in profile.iter().enumerate() {
+        folded[at % size] += edges as f32;
+    }
+    let folded = centered(&folded);
+    let expected = centered(expected);
+    let fit = |phase: usize| -> f32 { (0..size).map(|at| folded[(at + phase) % size] * expected[at]).sum() };
+    let mut phases: Vec<(usize, f32)> = (0..size).map(|phase| (phase, fit(phase))).collect();
+    phases.sort_by(|a, b| b.1.total_cmp(&a.1));
+    phases.truncate(count);
+    phases
+}
+
+/// With mean 0 and length 1, so that the sum of products is a correlation.
+fn centered(values: &[f32]) -> Vec<f32> {
+    let mean = values.iter().sum::<f32>() / values.len() as f32;
+    let length = values.iter().map(|value| (value - mean).powi(2)).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    values.iter().map(|value| (value - mean) / length).collect()
+}
