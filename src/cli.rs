@@ -57,7 +57,7 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
             let config = Config::from_environment()?;
             let ops = operations(&config, invocation.demo);
             warn_if_unconfigured(&ops);
-            let server = serve::http::Server::bind(config.port)?;
+            let server = serve::http::Server::bind(&config.serving?)?;
             end_on_signals(&ops);
             server.run(&ops)
         }

@@ -9,6 +9,7 @@ pub mod frame;
 pub mod jpeg;
 pub mod log;
 pub mod png;
+pub mod random;
 pub mod secret;
 pub mod server;
 pub mod url;

@@ -2,18 +2,19 @@
 //!
 //! | variable | default | range |
 //! |---|---|---|
-//! | `PORT` | 3001 | 0 to 65535; 0 lets the system choose |
 //! | `IKVM_MAX_EDGE` | 2000 | 256 to 8000 pixels |
 //! | `IKVM_IDLE_SECONDS` | 120 | 0 to 86400 s; 0 closes a console at once |
 //! | `IKVM_MAX_CONSOLES` | 32 | 1 to 256 |
 //! | `IKVM_PUBLIC_IP` | asked of OVH | one IPv4 address |
 //! | `OVH_...` | none | see [`ovh`] |
+//! | `PORT`, `IKVM_LISTEN`, `IKVM_TOKEN` ... | a port on loopback | see [`serving`] |
 //!
 //! The only module that reads the environment. An empty variable counts as none: clients that launch a command like
 //! to pass empty ones.
 
 pub mod ovh;
 mod ovh_conf;
+pub mod serving;
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use crate::base::{Error, Kind};
 use crate::provider::ovh::Settings;
+use serving::Serving;
 
 /// More than any ovh.conf holds; keeps `./ovh.conf -> /dev/zero` from filling memory.
 const MAX_FILE: u64 = 256 * 1024;
@@ -29,8 +31,17 @@ const MAX_FILE: u64 = 256 * 1024;
 /// The environment: the value of a variable.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// The file system: the text of a file.
-pub type Files<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+/// The file system: what is in a file.
+pub type Files<'a> = &'a dyn Fn(&Path) -> io::Result<File>;
+
+/// A file as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// All of it.
+    pub text: String,
+    /// Whether everybody on this machine may read it.
+    pub is_public: bool,
+}
 
 /// All settings.
 #[derive(Debug)]
@@ -38,8 +49,8 @@ pub struct Config {
     /// OVH's credentials, `None` where nobody gave any. An error of their own, so that the demo runs and a client
     /// hears what is missing.
     pub ovh: Result<Option<Settings>, Error>,
-    /// Where HTTP is served; 0 lets the system choose.
-    pub port: u16,
+    /// Where and for whom HTTP is served. An error of its own, for not every command serves.
+    pub serving: Result<Serving, Error>,
     /// The longest edge of a picture, in pixels.
     pub max_edge: usize,
     /// How long an unused console stays open; zero closes it at once.
@@ -53,7 +64,7 @@ pub struct Config {
 impl Config {
     /// The settings of this process.
     pub fn from_environment() -> Result<Self, Error> {
-        Self::read(&process_variable, &file_text)
+        Self::read(&process_variable, &read_file)
     }
 
     /// The settings that `environment` and `files` hold. `Kind::Usage` names the variable and its range.
@@ -62,7 +73,7 @@ impl Config {
         let mut notes = Vec::new();
         let public_ip = public_ip(environment)?;
         Ok(Self {
-            port: number(environment, "PORT", 3001, 0..=65_535)? as u16,
+            serving: Serving::read(environment, files),
             max_edge: number(environment, "IKVM_MAX_EDGE", 2000, 256..=8000)? as usize,
             idle: Duration::from_secs(number(environment, "IKVM_IDLE_SECONDS", 120, 0..=86_400)?),
             max_consoles: number(environment, "IKVM_MAX_CONSOLES", 32, 1..=256)? as usize,
@@ -77,12 +88,19 @@ pub(super) fn process_variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// The text of a file of this machine.
-pub(super) fn file_text(path: &Path) -> io::Result<String> {
+/// A file of this machine.
+pub(super) fn read_file(path: &Path) -> io::Result<File> {
     use io::Read;
     let mut text = String::new();
-    std::fs::File::open(path)?.take(MAX_FILE).read_to_string(&mut text)?;
-    Ok(text)
+    let file = std::fs::File::open(path)?;
+    let is_public = is_public(&file.metadata()?);
+    file.take(MAX_FILE).read_to_string(&mut text)?;
+    Ok(File { text, is_public })
+}
+
+/// Whether everybody may read it.
+fn is_public(metadata: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o004 != 0
 }
 
 fn variable(environment: Environment<'_>, name: &str) -> Option<String> {

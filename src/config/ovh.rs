@@ -47,7 +47,7 @@ pub struct Application {
 impl Application {
     /// The application that this process is told of.
     pub fn from_environment() -> Result<Self, Error> {
-        Self::read(&super::process_variable, &super::file_text)
+        Self::read(&super::process_variable, &super::read_file)
     }
 
     /// The application that `environment` and `files` hold.
@@ -72,8 +72,8 @@ impl<'a> Sources<'a> {
         for path in paths.into_iter().flatten() {
             let name = path.display().to_string();
             match files(&path) {
-                Ok(text) => {
-                    let (conf, odd) = OvhConf::parse(&text);
+                Ok(file) => {
+                    let (conf, odd) = OvhConf::parse(&file.text);
                     if let Some(line) = odd {
                         notes.push(format!("{name}: line {line} is neither [section] nor key=value and was skipped"));
                     }

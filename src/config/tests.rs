@@ -18,10 +18,10 @@ fn read(environment: &[(&str, &str)], files: &[(&str, &str)]) -> Result<Config, 
     Config::read(&|name| environment.get(name).cloned(), &|path| file(&files, path))
 }
 
-fn file(files: &HashMap<String, String>, path: &Path) -> io::Result<String> {
+fn file(files: &HashMap<String, String>, path: &Path) -> io::Result<File> {
     match files.get(path.to_str().unwrap()) {
         Some(text) if text == "locked" => Err(io::ErrorKind::PermissionDenied.into()),
-        Some(text) => Ok(text.clone()),
+        Some(text) => Ok(File { text: text.clone(), is_public: text.starts_with("public") }),
         None => Err(io::ErrorKind::NotFound.into()),
     }
 }
@@ -44,7 +44,7 @@ fn refusal(environment: &[(&str, &str)], files: &[(&str, &str)]) -> String {
 #[test]
 fn an_empty_environment_has_the_defaults_and_no_credentials() {
     let config = read(&[("PORT", ""), ("OVH_CONSUMER_KEY", " ")], &[]).unwrap();
-    assert_eq!((config.port, config.max_edge, config.max_consoles), (3001, 2000, 32));
+    assert_eq!((config.max_edge, config.max_consoles), (2000, 32));
     assert_eq!(config.idle, Duration::from_secs(120));
     assert!(config.ovh.unwrap().is_none());
     assert!(config.notes.is_empty());
@@ -52,16 +52,12 @@ fn an_empty_environment_has_the_defaults_and_no_credentials() {
 
 #[test]
 fn every_number_is_taken_within_its_range_and_refused_beyond_it() {
-    for (name, least, most) in [
-        ("PORT", 0, 65_535),
-        ("IKVM_MAX_EDGE", 256, 8000),
-        ("IKVM_IDLE_SECONDS", 0, 86_400),
-        ("IKVM_MAX_CONSOLES", 1, 256),
-    ] {
+    for (name, least, most) in
+        [("IKVM_MAX_EDGE", 256, 8000), ("IKVM_IDLE_SECONDS", 0, 86_400), ("IKVM_MAX_CONSOLES", 1, 256)]
+    {
         for value in [least, most] {
             let config = read(&[(name, &format!(" {value} "))], &[]).unwrap();
             let got = match name {
-                "PORT" => config.port.into(),
                 "IKVM_MAX_EDGE" => config.max_edge,
                 "IKVM_IDLE_SECONDS" => config.idle.as_secs() as usize,
                 _ => config.max_consoles,

@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::base::{Error, random};
 use crate::ops::Ops;
 use call::{Call, Calls};
 use jsonrpc::{Fault, Message};
@@ -175,7 +176,7 @@ impl Mcp {
             }
             ("initialize", Era::Handshake) => {
                 let mut answer = Answer::result(id, era, initialize(&params));
-                answer.session = headers.map(|_| new_session()).transpose()?;
+                answer.session = headers.map(|_| random::hex::<16>()).transpose().map_err(no_session)?;
                 return Ok(Received::Answer(answer));
             }
             ("ping", Era::Handshake) => json!({}),
@@ -264,12 +265,6 @@ fn finish(era: Era, mut result: Value) -> Value {
     result
 }
 
-/// 128 random bits in hexadecimal.
-fn new_session() -> Result<String, Fault> {
-    use ring::rand::SecureRandom;
-    let mut bytes = [0_u8; 16];
-    ring::rand::SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| Fault::new(jsonrpc::INTERNAL_ERROR, "the system gives no random numbers"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+fn no_session(error: Error) -> Fault {
+    Fault::new(jsonrpc::INTERNAL_ERROR, error.to_string())
 }

@@ -1,22 +1,24 @@
-//! MCP over HTTP: one endpoint, `/mcp`, on the loopback interface; `/health` beside it.
+//! MCP over HTTP: one endpoint, `/mcp`, on the loopback interface unless told otherwise; `/health` beside it.
 //!
 //! ```text
-//!  port --> tiny_http --> a thread per request --> request (the ladder) --> Mcp --> reply (JSON)
-//!                                                                            `----> reply (event stream) <-- Work
+//!  port --> guard --> tiny_http --> a thread per request --> Mcp --> reply (JSON)
+//!            `- rules (who may ask, for what)                 `----> reply (event stream) <-- Work
 //! ```
 //!
-//! tiny_http 0.12 reads the heads and bodies. What has to be known about how it accepts connections is told in
-//! `port`, and about bodies that nobody reads in `reply`. It queues what clients pipeline without end, and answers
-//! in order: at most `MAX_OPEN` requests have a thread, and the rest waits in its queue.
+//! The guard lets through what is whole, small and allowed; tiny_http 0.12 reads it on a socket of our own.
 //!
 //! Source: MCP, "Streamable HTTP"; RFC 9112. Deliberately absent: sessions, GET streams, resumption, CORS, TLS.
 
-mod port;
+mod backend;
+mod guard;
+mod head;
+mod input;
 mod reply;
-mod request;
+mod rules;
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -25,52 +27,48 @@ use tiny_http::Request;
 
 use super::{BEAT, Gate, MAX_CALLS, Stop};
 use crate::base::{Error, Kind, log};
-use crate::mcp::{Mcp, Running, Step, Work};
+use crate::config::serving::{Listen, Serving};
+use crate::mcp::{Headers, Mcp, Received, Running, Step, Work};
 use crate::ops::Ops;
-use port::Port;
-use reply::Events;
-use request::{Reply, Rules};
+use backend::Backend;
+use guard::Guard;
+use reply::{Events, Whole};
+use rules::Rules;
 
-/// So many requests have a thread at once; most are answered within milliseconds.
-const MAX_OPEN: usize = 512;
 /// How long streams get to say that they end, at the end of the program.
 const FAREWELL: Duration = Duration::from_millis(200);
 
 /// An HTTP server that listens; nobody is answered before it runs.
 pub struct Server {
-    ports: Vec<Port>,
-    hosts: Vec<String>,
+    listeners: Vec<TcpListener>,
+    address: SocketAddr,
+    rules: Rules,
     beat: Duration,
     stop: Stop,
 }
 
 impl Server {
-    /// Listens on a port of the loopback interface, 0 for one that is free. The IPv4 address must be free; IPv6
-    /// joins in where it can.
-    pub fn bind(port: u16) -> Result<Self, Error> {
-        let first = Port::bind(Ipv4Addr::LOCALHOST.into(), port).map_err(|error| refused(&error, port))?;
-        let port = first.number();
-        let mut ports = vec![first];
-        match Port::bind(Ipv6Addr::LOCALHOST.into(), port) {
-            Ok(second) => ports.push(second),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                log::line(&format!("[::1]:{port} is in use by another program: call http://127.0.0.1:{port}/mcp"));
-            }
-            // A machine without IPv6 misses nothing.
-            Err(_) => {}
+    /// Listens where `serving` says. Of the loopback addresses IPv4's must be free; IPv6's joins in where it can.
+    pub fn bind(serving: &Serving) -> Result<Self, Error> {
+        let listeners = match serving.listen {
+            Listen::At(address) => vec![TcpListener::bind(address).map_err(|error| refused(&error, address))?],
+            Listen::Loopback(port) => loopback(port)?,
+        };
+        let lost = |error| Error::new(Kind::Internal, format!("no address: {error}")).doing("listening");
+        let address = listeners[0].local_addr().map_err(lost)?;
+        let mut rules = Rules::new(&serving.hosts).with_origins(serving.origins.clone());
+        if !serving.listen.is_private() {
+            rules = rules.with_any_address();
         }
-        Ok(Self { ports, hosts: Vec::new(), beat: BEAT, stop: Stop::default() })
+        if let Some(token) = &serving.token {
+            rules = rules.with_token(token)?;
+        }
+        Ok(Self { listeners, address, rules, beat: BEAT, stop: Stop::default() })
     }
 
     /// The port.
     pub fn port(&self) -> u16 {
-        self.ports[0].number()
-    }
-
-    /// Also answers clients that call it by these names, without port: behind a reverse proxy it has others.
-    #[must_use]
-    pub fn also_known_as(self, hosts: Vec<String>) -> Self {
-        Self { hosts, ..self }
+        self.address.port()
     }
 
     /// How often a client that waits hears from its call.
@@ -86,29 +84,52 @@ impl Server {
 
     /// Tells the operator where it listens and answers requests until it is stopped; then closes what is open.
     pub fn run(self, ops: &Arc<Ops>) -> Result<(), Error> {
-        let service = Arc::new(Service {
-            mcp: Mcp::new(Arc::clone(ops)),
-            rules: Rules::new(&self.hosts),
-            beat: self.beat,
-            open: Gate::new(MAX_OPEN),
-            calls: Gate::new(MAX_CALLS),
-        });
-        log::line(&format!("listening on http://localhost:{}/mcp", self.port()));
-        let ports: Vec<Arc<Port>> = self.ports.into_iter().map(Arc::new).collect();
-        for port in &ports {
-            let (accepting, knocking) = (Arc::clone(port), Arc::clone(port));
-            let (service, stop, stop_too) = (Arc::clone(&service), self.stop.clone(), self.stop.clone());
-            let dispatch = Arc::new(move |request| service.dispatch(request));
-            start("accept", move || accepting.accept(&dispatch, &stop))?;
-            start("knock", move || knocking.knock(&stop_too))?;
+        let mcp = Mcp::new(Arc::clone(ops));
+        let service = Arc::new(Service { mcp, beat: self.beat, calls: Gate::new(MAX_CALLS) });
+        let guard = Guard::new(self.rules, Backend::start()?);
+        let (answering, answerer, stop) = (Arc::clone(&guard), Arc::clone(&service), self.stop.clone());
+        start("answer", move || answering.backend().run(|request| answerer.dispatch(request), &stop))?;
+        let mut shutters = Vec::new();
+        for listener in self.listeners {
+            // To the system a socket is a socket: this one is there to wake whoever accepts.
+            shutters.extend(listener.try_clone().map(|clone| TcpStream::from(OwnedFd::from(clone))));
+            let (accepting, stop) = (Arc::clone(&guard), self.stop.clone());
+            start("accept", move || accepting.accept(&listener, &stop))?;
         }
+        let host = if self.address.ip().is_loopback() { "localhost".to_owned() } else { bracketed(self.address.ip()) };
+        log::line(&format!("listening on http://{host}:{}/mcp", self.address.port()));
         self.stop.wait();
         // Nobody waits for these threads: a client may hold one up.
-        ports.iter().for_each(|port| port.unblock());
+        shutters.iter().for_each(|listener| drop(listener.shutdown(Shutdown::Both)));
+        guard.close();
         service.mcp.cancel_all();
         ops.close();
-        service.open.wait_empty(FAREWELL);
+        guard.answered.wait_empty(FAREWELL);
+        guard.backend().unblock();
         Ok(())
+    }
+}
+
+/// Listens on the loopback addresses that this machine has.
+fn loopback(port: u16) -> Result<Vec<TcpListener>, Error> {
+    let four = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let (first, port) = match TcpListener::bind(four) {
+        Ok(listener) => {
+            let port = listener.local_addr().map_or(port, |address| address.port());
+            (Ok(listener), port)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(refused(&error, four)),
+        // A machine may have IPv6 alone.
+        Err(error) => (Err(refused(&error, four)), port),
+    };
+    match TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
+        Ok(second) => Ok(first.into_iter().chain([second]).collect()),
+        Err(error) => {
+            if error.kind() == io::ErrorKind::AddrInUse {
+                log::line(&format!("[::1]:{port} is in use by another program: call http://127.0.0.1:{port}/mcp"));
+            }
+            Ok(vec![first?])
+        }
     }
 }
 
@@ -118,57 +139,78 @@ fn start(name: &str, job: impl FnOnce() + Send + 'static) -> Result<(), Error> {
     spawned.map(drop).map_err(no_thread)
 }
 
-fn refused(error: &io::Error, port: u16) -> Error {
-    let error = match error.kind() {
-        io::ErrorKind::AddrInUse => Error::new(Kind::Busy, format!("port {port} is in use")),
-        _ => Error::new(Kind::Internal, format!("port {port}: {error}")),
+fn bracketed(ip: IpAddr) -> String {
+    if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() }
+}
+
+fn refused(error: &io::Error, address: SocketAddr) -> Error {
+    let port = address.port();
+    let (error, hint) = match error.kind() {
+        io::ErrorKind::AddrInUse => (
+            Error::new(Kind::Busy, format!("port {port} is in use")),
+            "set PORT to a port that is free, or stop the program that has this one",
+        ),
+        io::ErrorKind::AddrNotAvailable => (
+            Error::new(Kind::Usage, format!("{} is no address of this machine", address.ip())),
+            "set IKVM_LISTEN to one that `ip address` shows",
+        ),
+        _ => (Error::new(Kind::Internal, format!("{address}: {error}")), "set PORT or IKVM_LISTEN to another"),
     };
-    error.doing("listening").hint("set PORT to a port that is free, or stop the program that has this one")
+    error.doing("listening").hint(hint)
 }
 
 /// What answers requests.
 struct Service {
     mcp: Mcp,
-    rules: Rules,
     beat: Duration,
-    open: Arc<Gate>,
     calls: Arc<Gate>,
 }
 
 impl Service {
     /// Answers on a thread of its own.
     fn dispatch(self: &Arc<Self>, request: Request) {
-        let (service, permit) = (Arc::clone(self), self.open.enter());
-        let request = reply::Unread::new(request);
-        let job = move || {
-            let _until_answered = permit;
-            service.answer(request);
-        };
+        let service = Arc::clone(self);
+        let job = move || service.answer(request);
         if let Err(error) = thread::Builder::new().name("request".into()).spawn(job) {
             log::line(&format!("no thread for a request: {error}"));
         }
     }
 
-    fn answer(&self, request: reply::Unread) {
-        let Some(mut request) = request.take() else { return };
-        match self.rules.ladder(&mut request, &self.mcp) {
-            Reply::Whole(whole) => whole.send(request),
-            Reply::Work(work) => self.work(request, work),
+    /// Answers what the guard let through: the whole of a message, or a question for our health.
+    fn answer(&self, mut request: Request) {
+        if request.url() == "/health" {
+            return Whole::text(200, "ok").send(request);
+        }
+        let mut body = Vec::with_capacity(request.body_length().unwrap_or_default());
+        if request.as_reader().read_to_end(&mut body).is_err() {
+            // The client has gone.
+            return;
+        }
+        let headers = Headers {
+            protocol_version: header(&request, "MCP-Protocol-Version"),
+            method: header(&request, "Mcp-Method"),
+            name: header(&request, "Mcp-Name"),
+            session: header(&request, "Mcp-Session-Id"),
+        };
+        match self.mcp.receive(&body, Some(&headers)) {
+            Received::Nothing => Whole::accepted().send(request),
+            Received::Answer(answer) => Whole::answer(&answer).send(request),
+            Received::Work(work) => self.work(request, work),
         }
     }
 
     fn work(&self, request: Request, work: Work) {
         let Some(permit) = self.calls.try_enter() else {
-            return reply::Whole::busy().send(request);
+            return Whole::busy().send(request);
         };
-        if !request::accepts_events(&request) {
-            return reply::Whole::outcome(work.without_progress().begin(permit).finish()).send(request);
+        if !accepts_events(&request) {
+            return Whole::outcome(work.without_progress().begin(permit).finish()).send(request);
         }
         let is_slow = work.is_slow();
         let running = work.begin(permit);
         // What is usually quick is not worth a stream, unless it takes its time today.
         if !is_slow && let Step::Done(answer) = running.wait(self.beat / 2) {
-            return reply::Whole::outcome(answer).send(request);
+            return Whole::outcome(answer).send(request);
         }
         stream(request, running, self.beat);
     }
@@ -195,4 +237,21 @@ fn stream(request: Request, mut running: Running, beat: Duration) {
             return running.abandon();
         }
     }
+}
+
+/// Whether the client reads an event stream, and speaks an HTTP in which one can end.
+fn accepts_events(request: &Request) -> bool {
+    let accept = header(request, "Accept").unwrap_or_default();
+    let mut ranges = accept.split(',').map(|range| range.split(';').map(str::trim));
+    let named = ranges.any(|mut parts| {
+        parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("text/event-stream"))
+            && !parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    });
+    named && *request.http_version() >= (1, 1)
+}
+
+/// The value of a header; the guard passes each on once.
+fn header(request: &Request, name: &str) -> Option<String> {
+    let found = request.headers().iter().find(|header| header.field.as_str().as_str().eq_ignore_ascii_case(name));
+    found.map(|header| header.value.as_str().to_owned())
 }

@@ -1,4 +1,4 @@
-//! The transports of MCP: HTTP on the loopback interface, and a pair of pipes.
+//! The transports of MCP: HTTP behind a guard, and a pair of pipes.
 //!
 //! They carry messages between clients and [`Mcp`](crate::mcp::Mcp) and know nothing of what those say.
 

@@ -5,6 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ikvm_mcp::base::{Error, Kind};
+use ikvm_mcp::config::serving::{Listen, Serving};
 use ikvm_mcp::serve::Stop;
 use ikvm_mcp::serve::http::Server;
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ struct Running {
 
 impl Running {
     fn over(listing: Listing) -> Self {
-        Self::start(Server::bind(0).unwrap(), listing)
+        Self::start(Server::bind(&servers::loopback()).unwrap(), listing)
     }
 
     fn start(server: Server, listing: Listing) -> Self {
@@ -41,7 +42,7 @@ impl Running {
 
     fn waiting() -> (Self, Receiver<()>, Receiver<Kind>) {
         let (listing, begins, ends) = servers::waiting();
-        let server = Server::bind(0).unwrap().with_beat(Duration::from_millis(40));
+        let server = Server::bind(&servers::loopback()).unwrap().with_beat(Duration::from_millis(40));
         (Self::start(server, listing), begins, ends)
     }
 
@@ -349,7 +350,8 @@ fn a_panic_ends_its_own_request_and_no_other() {
 #[test]
 fn a_busy_port_is_a_sentence_that_names_the_setting() {
     let server = Running::new();
-    let error = Server::bind(server.port).err().unwrap();
+    let serving = Serving { listen: Listen::Loopback(server.port), ..servers::loopback() };
+    let error = Server::bind(&serving).err().unwrap();
     assert_eq!(error.kind(), Kind::Busy);
     let told = error.to_string();
     assert!(told.contains(&server.port.to_string()) && told.contains("PORT"), "{told}");

@@ -1,13 +1,12 @@
-//! Answers on the wire: whole ones through tiny_http, event streams by hand, and the refusal of a huge body.
+//! Answers on the wire: whole ones through tiny_http, event streams by hand, and the refusals of the guard.
 //!
 //! Source: RFC 9112 section 7.1 (chunks); WHATWG HTML, "Server-sent events". tiny_http's own chunked response keeps
 //! everything until its end, so a stream is written to the connection directly, and flushed event by event.
 
 use std::io::{self, Write};
-use std::mem::{self, ManuallyDrop};
 
 use serde_json::Value;
-use tiny_http::{Header, Request, Response};
+use tiny_http::{Header, Request, Response, StatusCode};
 
 use super::super::{MAX_CALLS, MAX_MESSAGE};
 use crate::mcp::Answer;
@@ -15,11 +14,51 @@ use crate::mcp::Answer;
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// What tiny_http may be left to read away by itself.
-const MAX_DROPPED: usize = 64 << 20;
-
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\
     X-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// Why a request goes no further; the connection ends with it, for nobody knows where the next one would begin.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: u16,
+    what: String,
+    header: &'static str,
+}
+
+impl Refusal {
+    /// `what` is one sentence for the one who asked.
+    pub(super) fn new(status: u16, what: impl Into<String>) -> Self {
+        Self { status, what: what.into(), header: "" }
+    }
+
+    pub(super) fn too_large() -> Self {
+        Self::new(413, format!("content too large: at most {MAX_MESSAGE} bytes are read"))
+    }
+
+    pub(super) fn busy(what: &str) -> Self {
+        Self::new(503, format!("{what}; try again soon")).with("Retry-After: 1")
+    }
+
+    /// A line to go into the head.
+    pub(super) fn with(self, header: &'static str) -> Self {
+        Self { header, ..self }
+    }
+
+    #[cfg(test)]
+    pub(super) fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The answer as it goes over the wire.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let Self { status, what, header } = self;
+        let (phrase, length) = (StatusCode(*status).default_reason_phrase(), what.len());
+        let separator = if header.is_empty() { "" } else { "\r\n" };
+        let head =
+            format!("Content-Type: {TEXT}\r\nContent-Length: {length}\r\nConnection: close\r\n{header}{separator}");
+        format!("HTTP/1.1 {status} {phrase}\r\n{head}\r\n{what}").into_bytes()
+    }
+}
 
 /// An answer that is known as a whole.
 pub(super) struct Whole {
@@ -44,10 +83,6 @@ impl Whole {
     pub(super) fn busy() -> Self {
         Self::text(503, &format!("{MAX_CALLS} calls are at work, the limit; try again when one has ended"))
             .with("Retry-After", "5")
-    }
-
-    pub(super) fn too_large() -> Self {
-        Self::text(413, &format!("content too large: at most {MAX_MESSAGE} bytes are read"))
     }
 
     pub(super) fn answer(answer: &Answer) -> Self {
@@ -120,32 +155,5 @@ impl Events {
     fn chunk(&mut self, text: &str) -> io::Result<()> {
         write!(self.writer, "{:x}\r\n{text}\r\n", text.len())?;
         self.writer.flush()
-    }
-}
-
-/// A request whose announced length nobody has looked at: it must not be dropped, not even by a thread that could
-/// not be started.
-///
-/// tiny_http reads away what nobody read of a body when the request is dropped, and for that allocates all that is
-/// missing in one zeroed piece: an announced length of 200 GB aborts the process. Up to `MAX_DROPPED` that is
-/// harmless, for pages that nobody touches are never there. Above, `upgrade` is the one way to answer and to get
-/// hold of the reader, which is then forgotten, never read to its end (there it drops itself) and never dropped.
-/// That costs a thread and two descriptors for as long as the program runs.
-pub(super) struct Unread(ManuallyDrop<Request>);
-
-impl Unread {
-    pub(super) fn new(request: Request) -> Self {
-        Self(ManuallyDrop::new(request))
-    }
-
-    /// The request, to be dropped by anybody; one that announces too much is refused here.
-    pub(super) fn take(self) -> Option<Request> {
-        let request = ManuallyDrop::into_inner(self.0);
-        match request.body_length() {
-            Some(MAX_DROPPED..) => mem::forget(request.upgrade("none", Whole::too_large().response())),
-            Some(length) if length > MAX_MESSAGE => Whole::too_large().send(request),
-            _ => return Some(request),
-        }
-        None
     }
 }

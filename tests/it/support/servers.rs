@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ikvm_mcp::base::{Access, Error, Kind, Power, Server, Watch};
+use ikvm_mcp::config::serving::{Listen, Serving};
 use ikvm_mcp::net::Trust;
 use ikvm_mcp::ops::{Ops, Settings};
 use ikvm_mcp::provider::{Provider, Wanted};
@@ -87,4 +88,9 @@ pub fn two_servers() -> Vec<Server> {
     };
     let unknown = Server { datacenter: None, ip: None, state: None, power: None, os: None, ..known.clone() };
     vec![known, Server { id: "ns2.example".to_owned(), name: "the second".to_owned(), ..unknown }]
+}
+
+/// A free port of the loopback interface, for everybody on this machine.
+pub fn loopback() -> Serving {
+    Serving { listen: Listen::Loopback(0), token: None, hosts: Vec::new(), origins: Vec::new() }
 }

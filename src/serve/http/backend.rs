@@ -1,0 +1,144 @@
+//! tiny_http on a socket of our own: what the guard let through is parsed and answered there.
+//!
+//! The socket has no name by the time anybody could call it: it is made in a folder that only we may enter, opened,
+//! and the folder removed. So no other program gets past the guard, and a killed process leaves nothing behind.
+//!
+//! Each connection carries one request and ends with its answer. That makes harmless what tiny_http 0.12 does with
+//! more: it queues what is pipelined without end, and lets a connection wait behind another one of its pool's threads.
+//! Its accept loop ends for good on one error, such as having no descriptor left: then a new server is started.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tiny_http::{Request, Server};
+
+use super::super::Stop;
+use crate::base::{Error, Kind, log, random};
+
+/// Where the socket may be made.
+const FOLDERS: [&str; 4] = ["/tmp", "/dev/shm", "/run", "."];
+/// Linux' O_PATH: a file as a place, neither read nor written.
+const PLACE: i32 = 0o10_000_000;
+/// Between two attempts to start again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// The server that is running at the moment.
+pub(super) struct Backend {
+    running: Mutex<Arc<Running>>,
+}
+
+struct Running {
+    // Dropped first: then a last visitor at the door finds it closed, and its accept loop ends.
+    server: Server,
+    door: Door,
+}
+
+/// Where to connect to.
+struct Door {
+    path: PathBuf,
+    /// What the path stands for.
+    _socket: File,
+}
+
+impl Door {
+    fn connect(&self) -> io::Result<UnixStream> {
+        UnixStream::connect(&self.path)
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        drop(self.connect());
+    }
+}
+
+impl Backend {
+    pub(super) fn start() -> Result<Self, Error> {
+        let running = Running::start().map_err(|error| {
+            Error::new(Kind::Internal, format!("no socket of our own: {error}"))
+                .doing("listening")
+                .hint(format!("make one of {} writable", FOLDERS.join(", ")))
+        })?;
+        Ok(Self { running: Mutex::new(Arc::new(running)) })
+    }
+
+    fn running(&self) -> MutexGuard<'_, Arc<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection for one request.
+    pub(super) fn connect(&self) -> io::Result<UnixStream> {
+        let running = Arc::clone(&self.running());
+        running.door.connect()
+    }
+
+    /// Hands every request to `dispatch`, until stopped.
+    pub(super) fn run(&self, dispatch: impl Fn(Request), stop: &Stop) {
+        loop {
+            let running = Arc::clone(&self.running());
+            let error = loop {
+                match running.server.recv() {
+                    Ok(request) => dispatch(request),
+                    Err(error) => break error,
+                }
+            };
+            // `unblock` makes the end of the program an error, too.
+            if stop.wait_for(RETRY) {
+                return;
+            }
+            log::line(&format!("answering requests failed, starting again: {error}"));
+            match Running::start() {
+                Ok(next) => *self.running() = Arc::new(next),
+                Err(error) => log::line(&format!("answering requests failed again: {error}")),
+            }
+        }
+    }
+
+    /// Makes `run` look whether it was stopped.
+    pub(super) fn unblock(&self) {
+        self.running().server.unblock();
+    }
+}
+
+impl Running {
+    fn start() -> io::Result<Self> {
+        let mut failed = io::Error::from(io::ErrorKind::NotFound);
+        for folder in FOLDERS {
+            match Self::start_in(Path::new(folder)) {
+                Ok(running) => return Ok(running),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    fn start_in(folder: &Path) -> io::Result<Self> {
+        let folder = folder.join(format!("ikvm-mcp-{}", random::hex::<8>().map_err(io::Error::other)?));
+        DirBuilder::new().mode(0o700).create(&folder)?;
+        let bound = Self::bind(&folder.join("http"));
+        // Without /proc the name is the only way to it, and stays.
+        if !bound.as_ref().is_ok_and(|(_, door)| door.path.starts_with(&folder)) {
+            let _ = fs::remove_dir_all(&folder);
+        }
+        let (listener, door) = bound?;
+        // Where the system has no thread left, this panics instead of failing.
+        let started = catch_unwind(AssertUnwindSafe(|| Server::from_listener(listener, None)));
+        let server = started.map_err(|_| io::Error::other("no thread"))?.map_err(io::Error::other)?;
+        Ok(Self { server, door })
+    }
+
+    fn bind(path: &Path) -> io::Result<(UnixListener, Door)> {
+        let listener = UnixListener::bind(path)?;
+        let socket = OpenOptions::new().read(true).custom_flags(PLACE).open(path)?;
+        let nameless = PathBuf::from(format!("/proc/self/fd/{}", socket.as_raw_fd()));
+        let path = if nameless.exists() { nameless } else { path.to_owned() };
+        Ok((listener, Door { path, _socket: socket }))
+    }
+}
