@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use args::{Command, HELP, Invocation};
 
-use crate::base::{Error, Kind, Server, Watch, log};
+use crate::base::{Error, Kind, Server, Watch, log, random};
 use crate::config::Config;
 use crate::config::ovh::Application;
 use crate::mcp;
@@ -53,6 +53,7 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
         Command::Help => print(HELP.as_bytes()),
         Command::Version => print(concat!("ikvm-mcp ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()),
         Command::Login => login(),
+        Command::Token => print((random::hex::<32>()? + "\n").as_bytes()),
         Command::Serve => {
             let config = Config::from_environment()?;
             let ops = operations(&config, invocation.demo);

@@ -20,6 +20,7 @@ Usage:
       --region X,Y,WIDTH,HEIGHT   only this part of the screen, enlarged; in screen pixels
   ikvm-mcp status SERVER        tell power, signal, who is viewing ... without a picture
   ikvm-mcp login                get an OVHcloud consumer key with exactly the rights needed
+  ikvm-mcp token                make a token for IKVM_TOKEN
 
 Options, with every command:
       --demo                    demo servers instead of your own: no credentials, no network
@@ -34,6 +35,10 @@ Environment:
                                 an OAuth2 service account; or
   OVH_ACCESS_TOKEN              a bearer token; or the same in ovh.conf
   PORT                          port to serve on (3001; 0 takes a free one)
+  IKVM_LISTEN                   ADDRESS[:PORT] to serve on (127.0.0.1 and [::1]); others need a token
+  IKVM_TOKEN, IKVM_TOKEN_FILE   what every client has to show (Authorization: Bearer TOKEN), or a file with it
+  IKVM_ALLOWED_HOSTS            names that clients call it by besides localhost, with commas between
+  IKVM_ALLOWED_ORIGINS          web pages that may call it, such as https://page.example, with commas between
   IKVM_MAX_EDGE                 longest edge of a picture in pixels (2000)
   IKVM_PUBLIC_IP                IPv4 address that BMCs see us from (default: OVHcloud is asked)
   IKVM_IDLE_SECONDS             how long an unused console stays open (120; 0 closes at once)
@@ -83,6 +88,8 @@ pub enum Command {
     },
     /// Ask OVHcloud for a consumer key.
     Login,
+    /// Make a token.
+    Token,
     /// Print the help.
     Help,
     /// Print the version.
@@ -127,6 +134,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
         ("stdio", []) => Command::Stdio,
         ("list", []) => Command::List { json: std::mem::take(&mut json) },
         ("login", []) => Command::Login,
+        ("token", []) => Command::Token,
         ("help", []) => Command::Help,
         ("screenshot", [server]) => Command::Screenshot {
             server: server.clone(),
@@ -138,7 +146,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
         ("screenshot" | "status", []) => {
             return Err(usage(format!("{command} needs a server")).hint("`ikvm-mcp list` shows them"));
         }
-        ("serve" | "stdio" | "list" | "login" | "help" | "screenshot" | "status", [.., last]) => {
+        ("serve" | "stdio" | "list" | "login" | "token" | "help" | "screenshot" | "status", [.., last]) => {
             return Err(usage(format!("{last} is one word too many for {command}")));
         }
         _ => return Err(usage(format!("there is no command {command}"))),

@@ -3,7 +3,7 @@
 //! | variable | default | meaning |
 //! |---|---|---|
 //! | `PORT` | 3001 | 0 to 65535; 0 lets the system choose |
-//! | `IKVM_LISTEN` | 127.0.0.1 and [::1] | `localhost` or an address, with its port or without |
+//! | `IKVM_LISTEN` | `127.0.0.1` and `[::1]` | `localhost` or an address, with its port or without |
 //! | `IKVM_TOKEN`, `IKVM_TOKEN_FILE` | none | what every client has to show; at least 16 characters |
 //! | `IKVM_ALLOWED_HOSTS` | none | host names, with commas between |
 //! | `IKVM_ALLOWED_ORIGINS` | none | `https://page.example`, with commas between |
@@ -33,7 +33,7 @@ pub struct Serving {
 /// Where HTTP is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// At a port of 127.0.0.1 and of [::1]; 0 lets the system choose.
+    /// At a port of `127.0.0.1` and of `[::1]`; 0 lets the system choose.
     Loopback(u16),
     /// At one address.
     At(SocketAddr),

@@ -160,3 +160,33 @@ fn a_reader_that_goes_away_is_no_error() {
     assert!(output.status.success());
     assert_eq!(err(&output), "");
 }
+
+#[test]
+fn a_token_is_made_that_the_server_takes() {
+    let (output, folder) = run("token", &["token"]);
+    let token = out(&output).trim_end();
+    assert!(token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{token}");
+    assert_ne!(out(&run("token", &["token"]).0), out(&output));
+
+    let file = folder.join("token");
+    fs::write(&file, token).unwrap();
+    let serve = |mode: u32| {
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ikvm-mcp"));
+        // An address that no machine has: it gets as far as listening.
+        command.env_clear().arg("--demo").env("IKVM_LISTEN", "192.0.2.1:0").env("IKVM_TOKEN_FILE", &file);
+        command.output().unwrap()
+    };
+    let told = serve(0o644);
+    assert!(err(&told).contains("run `chmod 600 "), "{}", err(&told));
+    assert!(!err(&told).contains(token));
+    assert!(err(&serve(0o600)).contains("192.0.2.1 is no address of this machine"));
+}
+
+#[test]
+fn listening_to_a_network_without_a_token_is_refused_with_the_next_step() {
+    let (mut command, _) = ikvm("network");
+    let output = command.arg("--demo").env("IKVM_LISTEN", "0.0.0.0:0").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("make one with `ikvm-mcp token`, set it as IKVM_TOKEN"), "{}", err(&output));
+}

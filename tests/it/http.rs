@@ -4,7 +4,7 @@ use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use ikvm_mcp::base::{Error, Kind};
+use ikvm_mcp::base::{Error, Kind, Secret};
 use ikvm_mcp::config::serving::{Listen, Serving};
 use ikvm_mcp::serve::Stop;
 use ikvm_mcp::serve::http::Server;
@@ -398,4 +398,36 @@ fn stopping_ends_what_is_at_work() {
     drop(server);
     assert_eq!(ends.recv_timeout(LONG), Ok(Kind::Cancelled));
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn nothing_of_a_request_is_looked_at_before_its_token() {
+    const TOKEN: &str = "0123456789abcdef";
+    let serving = Serving { token: Some(Secret::new(TOKEN)), ..servers::loopback() };
+    let server = Running::start(Server::bind(&serving).unwrap(), Listing::Known(servers::two_servers()));
+    let ping = request(1, "ping", json!({}));
+    for header in [
+        String::new(),
+        "Authorization: Bearer".to_owned(),
+        format!("Authorization: {TOKEN}"),
+        format!("Authorization: Basic {TOKEN}"),
+        format!("Authorization: Bearer {}", &TOKEN[1..]),
+        format!("Authorization: Bearer {TOKEN}0"),
+        format!("Authorization: Bearer {TOKEN}\nAuthorization: Bearer {TOKEN}"),
+    ] {
+        let answer = server.client().ask(&ping, &header);
+        assert_eq!(answer.status, 401, "{header}");
+        assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"), "{header}");
+    }
+    for head in ["GET / HTTP/1.1", "DELETE /mcp HTTP/1.1", "POST /mcp HTTP/1.1\r\nContent-Length: 99999999999"] {
+        let mut client = server.client();
+        client.send(format!("{head}\r\nHost: evil.example\r\n\r\n").as_bytes());
+        assert_eq!(client.answer().status, 401, "{head}");
+    }
+    for scheme in ["Bearer", "bearer"] {
+        assert_eq!(server.client().ask(&ping, &format!("Authorization: {scheme} {TOKEN}")).status, 200);
+    }
+    let mut client = server.client();
+    client.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(client.answer().status, 200);
 }
