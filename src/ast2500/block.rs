@@ -9,18 +9,19 @@
 //! exactly the same numbers; every data unit made of a true picture is far below it.
 
 use std::array;
+use std::num::Wrapping;
 use std::ops::{Add, Sub};
 
 use super::bits::Bits;
-use super::huffman::{CHROMA_AC_LOOKUP, CHROMA_DC_LOOKUP, Entry, LUMA_AC_LOOKUP, LUMA_DC_LOOKUP, Lookup};
+use super::huffman::{CHROMA_AC_LOOKUP, CHROMA_DC_LOOKUP, END, LUMA_AC_LOOKUP, LUMA_DC_LOOKUP, Lookup};
 use super::tables::{AAN, ZIGZAG, chroma_quantisation, luma_quantisation};
 use crate::base::DecodeError;
 
-/// Samples of one component, row by row.
+/// Samples of one component, column by column.
 pub(super) type Samples = [[u8; 8]; 8];
 
 /// The quantised coefficients of a data unit, row by row.
-type Coefficients = [[i16; 8]; 8];
+type Coefficients = [i16; 64];
 
 /// The quantisation of a block.
 pub(super) struct Tables {
@@ -54,26 +55,33 @@ impl Components {
         }
     }
 
-    /// Takes a block in 4:4:4: Y, Cb, Cr.
-    pub(super) fn take(&mut self, bits: &mut Bits, tables: &Tables) -> Result<[Samples; 3], DecodeError> {
-        let y = self.y.take(bits, &tables.luma)?;
-        let cb = self.cb.take(bits, &tables.chroma)?;
-        let cr = self.cr.take(bits, &tables.chroma)?;
+    /// Takes a block in 4:4:4: Y, Cb, Cr. Gives its color where it has only one.
+    pub(super) fn take(
+        &mut self,
+        bits: &mut Bits,
+        tables: &Tables,
+        [y, cb, cr]: &mut [Samples; 3],
+    ) -> Result<Option<[u8; 3]>, DecodeError> {
+        let flat_y = self.y.take(bits, &tables.luma, y)?;
+        let flat_cb = self.cb.take(bits, &tables.chroma, cb)?;
+        let flat_cr = self.cr.take(bits, &tables.chroma, cr)?;
         bits.check()?;
-        Ok([y, cb, cr])
+        Ok((flat_y && flat_cb && flat_cr).then(|| [y[0][0], cb[0][0], cr[0][0]]))
     }
 
     /// Takes a block in 4:2:0: Y top left, top right, bottom left, bottom right, then Cb and Cr.
-    pub(super) fn take_quarter(&mut self, bits: &mut Bits, tables: &Tables) -> Result<[Samples; 6], DecodeError> {
-        let mut units = [[[0; 8]; 8]; 6];
-        let [luma @ .., cb, cr] = &mut units;
+    pub(super) fn take_quarter(
+        &mut self,
+        bits: &mut Bits,
+        tables: &Tables,
+        [luma @ .., cb, cr]: &mut [Samples; 6],
+    ) -> Result<(), DecodeError> {
         for y in luma {
-            *y = self.y.take(bits, &tables.luma)?;
+            self.y.take(bits, &tables.luma, y)?;
         }
-        *cb = self.cb.take(bits, &tables.chroma)?;
-        *cr = self.cr.take(bits, &tables.chroma)?;
-        bits.check()?;
-        Ok(units)
+        self.cb.take(bits, &tables.chroma, cb)?;
+        self.cr.take(bits, &tables.chroma, cr)?;
+        bits.check()
     }
 }
 
@@ -90,51 +98,60 @@ impl Component {
         Self { dc, ac, predictor: 0 }
     }
 
-    /// Takes one data unit.
-    #[inline]
-    fn take(&mut self, bits: &mut Bits, quantisation: &Quantisation) -> Result<Samples, DecodeError> {
+    /// Takes one data unit. Says whether all its samples are the same because it has no coefficient but DC.
+    fn take(
+        &mut self,
+        bits: &mut Bits,
+        quantisation: &Quantisation,
+        samples: &mut Samples,
+    ) -> Result<bool, DecodeError> {
         let unassigned = DecodeError::Malformed { what: "an unassigned Huffman code" };
         let (difference, _) = self.dc.take(bits).ok_or(unassigned)?;
         // A true picture's coefficients have 12 bits, so 16 leave room.
         let range = DecodeError::Malformed { what: "a DC coefficient out of range" };
         self.predictor = self.predictor.checked_add(difference).ok_or(range)?;
 
-        let (mut value, mut entry) = self.ac.take(bits).ok_or(unassigned)?;
-        if entry.run == Entry::END {
-            return Ok([[quantisation.flat(self.predictor); 8]; 8]);
+        let (mut value, mut run) = self.ac.take(bits).ok_or(unassigned)?;
+        if run == END {
+            *samples = [[quantisation.flat(self.predictor); 8]; 8];
+            return Ok(true);
         }
         let mut coefficients = [0; 64];
         coefficients[0] = self.predictor;
+        let mut sum = quantisation.magnitude(0, self.predictor);
         let mut place = 1;
         loop {
-            place += usize::from(entry.run);
+            place += usize::from(run);
             if place > 63 {
-                if entry.run == Entry::END {
+                if run == END {
                     break;
                 }
                 return Err(DecodeError::Malformed { what: "a run past the last coefficient" });
             }
-            coefficients[usize::from(ZIGZAG[place] & 63)] = value;
+            let natural = usize::from(ZIGZAG[place] & 63);
+            coefficients[natural] = value;
+            sum += quantisation.magnitude(natural, value);
             place += 1;
             if place > 63 {
                 break;
             }
-            (value, entry) = self.ac.take(bits).ok_or(unassigned)?;
+            (value, run) = self.ac.take(bits).ok_or(unassigned)?;
         }
-        Ok(quantisation.transform(&rows(coefficients)))
+        if sum <= NARROW_LIMIT {
+            quantisation.transform_narrow(&coefficients, samples);
+        } else {
+            quantisation.transform_wide(&coefficients, samples);
+        }
+        Ok(false)
     }
-}
-
-fn rows<T: Copy>(flat: [T; 64]) -> [[T; 8]; 8] {
-    array::from_fn(|row| array::from_fn(|column| flat[row * 8 + column]))
 }
 
 /// A quantisation table with the scale factors of the transform, row by row.
 struct Quantisation {
-    step: [[u16; 8]; 8],
+    step: [u16; 64],
     /// The multiplier of each coefficient, `step * scale * 65536` rounded down, is `whole * 65536 + rest`.
-    whole: [[i16; 8]; 8],
-    rest: [[i16; 8]; 8],
+    whole: [i16; 64],
+    rest: [i16; 64],
 }
 
 /// As long as the magnitudes of a data unit's coefficients, each times its quantisation step, sum up to at most this,
@@ -144,67 +161,89 @@ struct Quantisation {
 const NARROW_LIMIT: u32 = 16_000;
 
 impl Quantisation {
-    fn new(table: [u16; 64]) -> Self {
-        let step = rows(table);
-        let multipliers: [[i32; 8]; 8] = array::from_fn(|row| {
-            array::from_fn(|column| (f64::from(step[row][column]) * AAN[row] * AAN[column] * 65_536.0) as i32)
-        });
+    fn new(step: [u16; 64]) -> Self {
+        let multipliers: [i32; 64] =
+            array::from_fn(|place| (f64::from(step[place]) * AAN[place / 8] * AAN[place % 8] * 65_536.0) as i32);
         // The rest is signed, so the whole part is rounded to the nearest.
-        let whole = multipliers.map(|row| row.map(|multiplier| ((multiplier + (1 << 15)) >> 16) as i16));
-        let rest = multipliers.map(|row| row.map(|multiplier| multiplier as i16));
+        let whole = multipliers.map(|multiplier| ((multiplier + (1 << 15)) >> 16) as i16);
+        let rest = multipliers.map(|multiplier| multiplier as i16);
         Self { step, whole, rest }
     }
 
     /// The samples of a data unit that has a DC coefficient only: all the same, as the transform gives them.
     fn flat(&self, dc: i16) -> u8 {
         // The multiplier has no fraction here.
-        sample(i32::from(self.whole[0][0]) * i32::from(dc))
+        (((i32::from(self.whole[0]) * i32::from(dc)) >> 3) + 128).clamp(0, 255) as u8
     }
 
-    #[inline]
-    fn transform(&self, coefficients: &Coefficients) -> Samples {
-        let mut sum = 0;
-        for (row, steps) in coefficients.iter().zip(&self.step) {
-            for (coefficient, &step) in row.iter().zip(steps) {
-                sum += u32::from(coefficient.unsigned_abs()) * u32::from(step);
+    /// A coefficient's magnitude times its quantisation step.
+    #[inline(always)]
+    fn magnitude(&self, place: usize, coefficient: i16) -> u32 {
+        u32::from(coefficient.unsigned_abs()) * u32::from(self.step[place])
+    }
+
+    /// The transform in 16 bits, for sums of magnitudes up to [`NARROW_LIMIT`]. Not inlined, as [`along`].
+    #[inline(never)]
+    fn transform_narrow(&self, coefficients: &Coefficients, samples: &mut Samples) {
+        let mut scaled = [[Wrapping(0); 8]; 8];
+        for (place, scaled) in scaled.as_flattened_mut().iter_mut().enumerate() {
+            let fraction = high_product(self.rest[place], coefficients[place]);
+            *scaled = Wrapping(self.whole[place]) * Wrapping(coefficients[place]) + Wrapping(fraction);
+        }
+        let done = inverse(&scaled);
+        for column in 0..8 {
+            for row in 0..8 {
+                // An eighth of 16 bits leaves room for the 128.
+                samples[column][row] = ((done[column][row].0 >> 3) + 128).clamp(0, 255) as u8;
             }
         }
-        if sum <= NARROW_LIMIT { self.transform_narrow(coefficients) } else { self.transform_wide(coefficients) }
     }
 
-    /// The transform in 16 bits, for sums up to [`NARROW_LIMIT`].
-    #[inline]
-    fn transform_narrow(&self, coefficients: &Coefficients) -> Samples {
-        let scaled = array::from_fn(|row| {
-            Lanes(array::from_fn(|column| {
-                let coefficient = coefficients[row][column];
-                let fraction = high_product(self.rest[row][column], coefficient);
-                self.whole[row][column].wrapping_mul(coefficient).wrapping_add(fraction)
-            }))
-        });
-        let columns_done = transpose(butterfly(scaled));
-        let rows_done = transpose(butterfly(columns_done));
-        rows_done.map(|row| row.0.map(|value| sample(i32::from(value))))
-    }
-
-    /// The transform by its definition.
+    /// The transform by its definition, for any coefficients.
     #[cold]
-    fn transform_wide(&self, coefficients: &Coefficients) -> Samples {
-        let scaled: [[i64; 8]; 8] = array::from_fn(|row| {
-            array::from_fn(|column| {
-                let multiplier = i64::from(self.whole[row][column]) * 65_536 + i64::from(self.rest[row][column]);
-                (multiplier * i64::from(coefficients[row][column])) >> 16
-            })
-        });
-        let columns: [[i64; 8]; 8] = array::from_fn(|column| butterfly(scaled.map(|row| row[column])));
-        array::from_fn(|row| {
-            butterfly(columns.map(|column| column[row])).map(|value| ((value >> 3) + 128).clamp(0, 255) as u8)
-        })
+    fn transform_wide(&self, coefficients: &Coefficients, samples: &mut Samples) {
+        let mut scaled = [[0; 8]; 8];
+        for (place, scaled) in scaled.as_flattened_mut().iter_mut().enumerate() {
+            let multiplier = i64::from(self.whole[place]) * 65_536 + i64::from(self.rest[place]);
+            *scaled = (multiplier * i64::from(coefficients[place])) >> 16;
+        }
+        *samples = inverse(&scaled).map(|column| column.map(|value| ((value >> 3) + 128).clamp(0, 255) as u8));
     }
 }
 
-fn sample(value: i32) -> u8 {
-    ((value >> 3) + 128).clamp(0, 255) as u8
+/// Both dimensions of the inverse transform: from rows of coefficients to columns of samples.
+#[inline(always)]
+fn inverse<N: Number>(coefficients: &[[N; 8]; 8]) -> [[N; 8]; 8] {
+    let (mut lines, mut turned) = (*coefficients, *coefficients);
+    along(coefficients, &mut lines);
+    rotate(&lines, &mut turned);
+    rotate(&turned, &mut lines);
+    rotate(&lines, &mut turned);
+    along(&turned, &mut lines);
+    lines
+}
+
+/// One dimension of the inverse transform, across the lines, for eight places in them at once. Not inlined: in memory the
+/// loop becomes vector instructions, while arrays that compilers have taken apart do not.
+#[inline(never)]
+fn along<N: Number>(from: &[[N; 8]; 8], to: &mut [[N; 8]; 8]) {
+    for lane in 0..8 {
+        let done = butterfly(array::from_fn(|line| from[line][lane]));
+        for line in 0..8 {
+            to[line][lane] = done[line];
+        }
+    }
+}
+
+/// A third of a transposition: the uppermost of the six bits of each number's place becomes the lowest. By itself it is
+/// a few vector instructions; what compilers make of three in one moves number by number, hence no inlining.
+#[inline(never)]
+fn rotate<N: Number>(from: &[[N; 8]; 8], to: &mut [[N; 8]; 8]) {
+    for line in 0..8 {
+        for lane in 0..8 {
+            to[line][lane] = from[line / 2 + lane % 2 * 4][line % 2 * 4 + lane / 2];
+        }
+    }
 }
 
 /// What the transform calculates with.
@@ -241,35 +280,14 @@ fn butterfly<N: Number>(x: [N; 8]) -> [N; 8] {
     [even0 + odd0, even1 + odd1, even2 + odd2, even3 - odd3, even3 + odd3, even2 - odd2, even1 - odd1, even0 - odd0]
 }
 
-/// Eight numbers of 16 bits. Sums wrap: they may pass through 16 bits as long as they come back.
-#[derive(Clone, Copy)]
-struct Lanes([i16; 8]);
-
-impl Add for Lanes {
-    type Output = Self;
-
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Self(array::from_fn(|lane| self.0[lane].wrapping_add(other.0[lane])))
-    }
-}
-
-impl Sub for Lanes {
-    type Output = Self;
-
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        Self(array::from_fn(|lane| self.0[lane].wrapping_sub(other.0[lane])))
-    }
-}
-
-impl Number for Lanes {
+/// Sums wrap: they may pass through 16 bits as long as they come back.
+impl Number for Wrapping<i16> {
     /// The factor over 256 is a whole number, which needs no rounding, and a rest of less than a half in magnitude.
     #[inline(always)]
     fn times<const FACTOR: i32>(self) -> Self {
         let whole = const { ((FACTOR + 128) >> 8) as i16 };
         let rest = const { ((FACTOR - (((FACTOR + 128) >> 8) << 8)) << 8) as i16 };
-        Self(self.0.map(|value| whole.wrapping_mul(value).wrapping_add(high_product(rest, value))))
+        Wrapping(whole) * self + Wrapping(high_product(rest, self.0))
     }
 }
 
@@ -277,11 +295,6 @@ impl Number for Lanes {
 #[inline(always)]
 fn high_product(a: i16, b: i16) -> i16 {
     ((i32::from(a) * i32::from(b)) >> 16) as i16
-}
-
-#[inline(always)]
-fn transpose(rows: [Lanes; 8]) -> [Lanes; 8] {
-    array::from_fn(|column| Lanes(array::from_fn(|row| rows[row].0[column])))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! the sign apart; with y = P(1.164, Y - 16), u = Cb - 128, v = Cr - 128:
 //! R = y + P(1.597656, v); G = y + P(-0.390625, u) + P(-0.8125, v); B = y + P(2.015625, u); each clamped to 0..=255.
 
+use super::block::Samples;
+
 /// A color nobody drew: black.
 pub const BLACK: [u8; 3] = [16, 128, 128];
 
@@ -15,32 +17,41 @@ const B_FROM_U: i32 = 132_096; // 2.015625
 
 /// The RGB of one color given as Y, Cb and Cr.
 pub fn rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
-    let [[r], [g], [b]] = rgb_lanes(&[y], &[cb], &[cr]);
-    [r, g, b]
+    let ([r, g], b) = convert(y, cb, cr);
+    [r as u8, g as u8, b as u8]
 }
 
-/// The RGB of `N` pixels at once: their red, their green, their blue.
-#[inline(always)]
-pub(super) fn rgb_lanes<const N: usize>(y: &[u8; N], cb: &[u8; N], cr: &[u8; N]) -> [[u8; N]; 3] {
-    let mut rgb = [[0; N]; 3];
-    for lane in 0..N {
-        let y = product::<Y>(i16::from(y[lane]) - 16);
-        let u = i16::from(cb[lane]) - 128;
-        let v = i16::from(cr[lane]) - 128;
-        rgb[0][lane] = (y + product::<R_FROM_V>(v)).clamp(0, 255) as u8;
-        rgb[1][lane] = (y + product::<G_FROM_U>(u) + product::<G_FROM_V>(v)).clamp(0, 255) as u8;
-        rgb[2][lane] = (y + product::<B_FROM_U>(u)).clamp(0, 255) as u8;
+/// The pixels of a tile: of each its red and green, `red + green * 256`, and its blue.
+pub(super) fn pixels([y, cb, cr]: [&Samples; 3], pixels: &mut [[[u16; 2]; 8]; 8]) {
+    for column in 0..8 {
+        for row in 0..8 {
+            let ([r, g], b) = convert(y[column][row], cb[column][row], cr[column][row]);
+            pixels[column][row] = [r | g << 8, b];
+        }
     }
-    rgb
 }
 
-/// `(FIX * x + 32768) >> 16` in 16 bits: the factor's whole part by itself, so that the rest is below a half.
+/// Red and green, and blue, each 0 to 255.
+#[inline(always)]
+fn convert(y: u8, cb: u8, cr: u8) -> ([u16; 2], u16) {
+    let y = product::<Y>(i16::from(y) - 16);
+    let u = i16::from(cb) - 128;
+    let v = i16::from(cr) - 128;
+    let r = (y + product::<R_FROM_V>(v)).clamp(0, 255) as u16;
+    let g = (y + product::<G_FROM_U>(u) + product::<G_FROM_V>(v)).clamp(0, 255) as u16;
+    let b = (y + product::<B_FROM_U>(u)).clamp(0, 255) as u16;
+    ([r, g], b)
+}
+
+/// `(FIX * x + 32768) >> 16` in 16 bits: the factor's whole part by itself, so that the rest is below a half; the sum
+/// with 32768 carries exactly where the lower half of the product is at least as large.
 #[inline(always)]
 fn product<const FIX: i32>(x: i16) -> i16 {
-    let whole = const { (FIX + (1 << 15)) >> 16 };
-    let rest = const { FIX - (((FIX + (1 << 15)) >> 16) << 16) };
-    let rounded = (rest * i32::from(x) + (1 << 15)) >> 16;
-    whole as i16 * x + rounded as i16
+    let whole = const { ((FIX + (1 << 15)) >> 16) as i16 };
+    let rest = const { (FIX - (((FIX + (1 << 15)) >> 16) << 16)) as i16 };
+    let upper = ((i32::from(rest) * i32::from(x)) >> 16) as i16;
+    let carry = (rest.wrapping_mul(x) as u16 >> 15) as i16;
+    whole * x + upper + carry
 }
 
 #[cfg(test)]

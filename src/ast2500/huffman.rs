@@ -3,8 +3,9 @@
 //! Source: ITU-T T.81 tables K.3 to K.6 and section F.1.2. A code stands for a symbol, run and size in one byte: `run`
 //! coefficients are zero, then comes one of `size` bits, which follow the code. A DC symbol is a size alone.
 //!
-//! A lookup is at most two table reads: codes of up to [`SHORT`] bits are found by the next `SHORT` bits, and the longer
-//! ones, all at the upper end of the code space, by how far the next 16 bits are above the first of them.
+//! A lookup is at most two table reads: codes of up to [`SHORT`] bits are found by the next `SHORT` bits, together with
+//! the coefficient where that is within them too; the longer codes, all at the upper end of the code space, by how far
+//! the next 16 bits are above the first of them.
 
 use super::bits::Bits;
 
@@ -77,34 +78,39 @@ enum Kind {
     Ac,
 }
 
+/// The run that ends a block: beyond any place that a true run can lead to.
+pub(super) const END: u8 = 64;
+
 /// What the next bits are.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    /// Bits of the code.
-    code_bits: u8,
-    /// Bits of the code and of the coefficient behind it; 0 where no code begins like this.
+struct Entry {
+    /// The coefficient where [`SHORT`] bits hold it, else how many bits it has.
+    value: i16,
+    /// Bits of the code, and of the coefficient where `value` has it; 0 where no code begins like this.
     bits: u8,
-    /// Bits of the coefficient.
-    size: u8,
-    /// Zero coefficients before it; [`Entry::END`] for the end of the block.
-    pub(super) run: u8,
+    /// Zero coefficients before it; [`END`] for the end of the block. [`Entry::BEHIND`] more where the coefficient's
+    /// bits are still behind.
+    run: u8,
 }
 
 impl Entry {
-    const UNASSIGNED: Self = Self { code_bits: 0, bits: 0, size: 0, run: 0 };
+    const UNASSIGNED: Self = Self { value: 0, bits: 0, run: 0 };
+    const BEHIND: u8 = 128;
 
-    /// The run that ends a block: beyond any place that a true run can lead to.
-    pub(super) const END: u8 = 128;
-
-    const fn new(code_bits: u32, symbol: u8, kind: Kind) -> Self {
+    /// The entry of a code, `next` being its bits and those behind it, left-aligned, of which `known` are known.
+    const fn new(code_bits: u32, symbol: u8, kind: Kind, next: u64, known: u32) -> Self {
         let (size, run) = match (kind, symbol >> 4, symbol & 15) {
             (Kind::Dc, _, size) => (size, 0),
             // Fifteen zeros and then a zero: the coefficient has no bits.
             (Kind::Ac, 15, 0) => (0, 15),
-            (Kind::Ac, _, 0) => (0, Self::END),
+            (Kind::Ac, _, 0) => (0, END),
             (Kind::Ac, run, size) => (size, run),
         };
-        Self { code_bits: code_bits as u8, bits: code_bits as u8 + size, size, run }
+        let bits = code_bits + size as u32;
+        if bits <= known {
+            return Self { value: coefficient(next << code_bits, size as u32), bits: bits as u8, run };
+        }
+        Self { value: size as i16, bits: code_bits as u8, run: run | Self::BEHIND }
     }
 }
 
@@ -128,16 +134,16 @@ impl Lookup {
             }
             let mut left = table.counts[length as usize - 1];
             while left > 0 {
-                let entry = Entry::new(length, table.symbols[index], kind);
                 let end = next + (1 << (16 - length));
                 while next < end {
+                    let known = if length <= SHORT { SHORT } else { 16 };
+                    let entry = Entry::new(length, table.symbols[index], kind, (next as u64) << 48, known);
                     if length <= SHORT {
                         lookup.short[(next >> (16 - SHORT)) as usize] = entry;
-                        next += 1 << (16 - SHORT);
                     } else {
                         lookup.long[(next - lookup.first_long) as usize] = entry;
-                        next += 1;
                     }
+                    next += 1 << (16 - known);
                 }
                 index += 1;
                 left -= 1;
@@ -147,30 +153,35 @@ impl Lookup {
         lookup
     }
 
-    /// Takes a code and the coefficient behind it: the coefficient and the entry of the code; `None` where no code
-    /// begins with the next bits.
+    /// Takes a code and the coefficient behind it: the coefficient and the run before it; `None` where no code begins
+    /// with the next bits.
     #[inline(always)]
-    pub(super) fn take(&self, bits: &mut Bits) -> Option<(i16, Entry)> {
+    pub(super) fn take(&self, bits: &mut Bits) -> Option<(i16, u8)> {
         // A code and its coefficient have at most 16 + 11 bits.
         bits.refill();
-        let window = bits.window();
-        let mut entry = self.short[(window >> (64 - SHORT)) as usize];
+        let mut entry = self.short[(bits.window() >> (64 - SHORT)) as usize];
         if entry.bits == 0 {
-            let above = (window >> 48) as u32 - self.first_long;
+            let above = (bits.window() >> 48) as u32 - self.first_long;
             entry = *self.long.get(above as usize)?;
             if entry.bits == 0 {
                 return None;
             }
         }
-        bits.skip(u32::from(entry.bits));
-        Some((coefficient(window << entry.code_bits, u32::from(entry.size)), entry))
+        bits.skip(entry.bits.into());
+        if entry.run < Entry::BEHIND {
+            return Some((entry.value, entry.run));
+        }
+        let size = entry.value as u32;
+        let value = coefficient(bits.window(), size);
+        bits.skip(size);
+        Some((value, entry.run - Entry::BEHIND))
     }
 }
 
 /// The coefficient in the upper `size` bits (T.81 F.2.2.1, EXTEND): one that begins with 1 is itself, one that begins
 /// with 0 is negative, counted up from `-(2^size - 1)`.
 #[inline(always)]
-fn coefficient(window: u64, size: u32) -> i16 {
+const fn coefficient(window: u64, size: u32) -> i16 {
     // In two steps: a shift by 64 would be none.
     let value = (window >> 1 >> (63 - size)) as i16;
     let is_negative = (!window >> 63) as i16;
@@ -215,9 +226,15 @@ mod tests {
             for length in 1..=16 {
                 for _ in 0..table.counts[length as usize - 1] {
                     for rest in [0, u32::MAX >> length] {
-                        let word = code << (32 - length) | rest;
-                        let (_, entry) = lookup.take(&mut Bits::new(&word.to_le_bytes())).unwrap();
-                        assert_eq!((u32::from(entry.code_bits), entry.size), (length, table.symbols[index] & 15));
+                        let words = [code << (32 - length) | rest, 0x1234_5678];
+                        let all = u64::from(words[0]) << 32 | u64::from(words[1]);
+                        let stream = words.map(u32::to_le_bytes).concat();
+                        let mut bits = Bits::new(&stream);
+                        let symbol = table.symbols[index];
+                        let size = u32::from(symbol & 15);
+                        let run = if symbol == 0 && table.symbols.len() > 12 { END } else { symbol >> 4 };
+                        assert_eq!(lookup.take(&mut bits), Some((coefficient(all << length, size), run)));
+                        assert_eq!(bits.take(32), (all << (length + size) >> 32) as u32);
                     }
                     (code, index) = (code + 1, index + 1);
                 }

@@ -120,6 +120,7 @@ impl Decoder {
         let mut canvas = self.picture.canvas();
         let mut components = Components::new();
         let mut cache = Cache::new();
+        let (mut samples, mut quarter_samples) = ([[[0; 8]; 8]; 3], [[[0; 8]; 8]; 6]);
         let (mut column, mut row) = (0, 0);
         loop {
             let code = bits.take(4);
@@ -133,15 +134,24 @@ impl Decoder {
                 }
             }
             match (code & KIND, subsampling) {
-                (JPEG, Subsampling::None) => canvas.draw(column, row, &components.take(bits, base)?),
-                (LOW_JPEG, Subsampling::None) => canvas.draw(column, row, &components.take(bits, advance)?),
-                (PASS_2, Subsampling::None) => canvas.correct(column, row, &components.take(bits, advance)?),
-                (kind @ VQ_1..=VQ_4, Subsampling::None) => {
-                    canvas.draw_vq(column, row, &cache.take(bits, kind - VQ_1)?);
+                (kind @ (JPEG | LOW_JPEG), Subsampling::None) => {
+                    let tables = if kind == JPEG { base } else { advance };
+                    match components.take(bits, tables, &mut samples)? {
+                        Some(color) => canvas.draw_colors(column, row, &vq::Block::of(color)),
+                        None => canvas.draw(column, row, &samples),
+                    }
                 }
-                (JPEG, Subsampling::Quarter) => canvas.draw_quarter(column, row, &components.take_quarter(bits, base)?),
-                (LOW_JPEG, Subsampling::Quarter) => {
-                    canvas.draw_quarter(column, row, &components.take_quarter(bits, advance)?);
+                (PASS_2, Subsampling::None) => {
+                    components.take(bits, advance, &mut samples)?;
+                    canvas.correct(column, row, &samples);
+                }
+                (kind @ VQ_1..=VQ_4, Subsampling::None) => {
+                    canvas.draw_colors(column, row, &cache.take(bits, kind - VQ_1)?);
+                }
+                (kind @ (JPEG | LOW_JPEG), Subsampling::Quarter) => {
+                    let tables = if kind == JPEG { base } else { advance };
+                    components.take_quarter(bits, tables, &mut quarter_samples)?;
+                    canvas.draw_quarter(column, row, &quarter_samples);
                 }
                 (PASS_2 | VQ_1..=VQ_4, Subsampling::Quarter) => {
                     return Err(DecodeError::Malformed { what: "a 4:4:4 block in a 4:2:0 frame" });

@@ -1,15 +1,35 @@
 //! The picture that frames are decoded onto: RGB for whoever looks, YCbCr for the corrections of pass 2.
 
+use std::array;
 use std::sync::Arc;
 
 use super::block::Samples;
-use super::color::{BLACK, rgb, rgb_lanes};
+use super::color::{BLACK, pixels, rgb};
 use super::header::{Header, Subsampling};
 use super::vq;
 use crate::base::{DecodeError, Frame};
 
 /// RGB of 8 x 8 pixels, row by row.
 type Tile = [[u8; 24]; 8];
+
+/// What a block shows, for the corrections of pass 2.
+#[derive(Clone, Copy)]
+enum Block {
+    Colors(vq::Block),
+    /// Y, Cb and Cr.
+    Samples([Samples; 3]),
+}
+
+impl Block {
+    fn samples(&self) -> [Samples; 3] {
+        match self {
+            Self::Samples(samples) => *samples,
+            Self::Colors(block) => array::from_fn(|component| {
+                array::from_fn(|column| array::from_fn(|row| block.colors[block.index(column, row)][component]))
+            }),
+        }
+    }
+}
 
 /// The picture, and which of its blocks were drawn.
 #[derive(Default)]
@@ -20,8 +40,8 @@ pub(super) struct Picture {
     pub(super) columns: usize,
     /// Blocks down.
     pub(super) rows: usize,
-    /// Y, Cb and Cr of each block: what pass 2 corrects. Empty in 4:2:0.
-    planes: Vec<[Samples; 3]>,
+    /// Row by row. Empty in 4:2:0, which has no pass 2.
+    blocks: Vec<Block>,
     drawn: Vec<bool>,
     undrawn: usize,
 }
@@ -47,8 +67,8 @@ impl Picture {
         let (columns, rows) = (width.div_ceil(block_edge), height.div_ceil(block_edge));
         // The old picture goes before the new one comes: both at once are needed by nobody.
         *self = Self::default();
-        let planes = match subsampling {
-            Subsampling::None => vec![BLACK.map(|sample| [[sample; 8]; 8]); columns * rows],
+        let blocks = match subsampling {
+            Subsampling::None => vec![Block::Colors(vq::Block::of(BLACK)); columns * rows],
             Subsampling::Quarter => Vec::new(),
         };
         *self = Self {
@@ -56,7 +76,7 @@ impl Picture {
             subsampling,
             columns,
             rows,
-            planes,
+            blocks,
             drawn: vec![false; columns * rows],
             undrawn: columns * rows,
         };
@@ -73,7 +93,7 @@ impl Picture {
         Canvas {
             frame: Arc::make_mut(&mut self.frame),
             columns: self.columns,
-            planes: &mut self.planes,
+            blocks: &mut self.blocks,
             drawn: &mut self.drawn,
             undrawn: &mut self.undrawn,
         }
@@ -84,30 +104,29 @@ impl Picture {
 pub(super) struct Canvas<'a> {
     frame: &'a mut Frame,
     columns: usize,
-    planes: &'a mut [[Samples; 3]],
+    blocks: &'a mut [Block],
     drawn: &'a mut [bool],
     undrawn: &'a mut usize,
 }
 
 impl Canvas<'_> {
-    /// Draws a JPEG block in 4:4:4.
-    pub(super) fn draw(&mut self, column: usize, row: usize, planes: &[Samples; 3]) {
-        self.planes[row * self.columns + column] = *planes;
+    /// Draws a JPEG block in 4:4:4: Y, Cb, Cr.
+    pub(super) fn draw(&mut self, column: usize, row: usize, samples: &[Samples; 3]) {
+        self.blocks[row * self.columns + column] = Block::Samples(*samples);
         self.mark(column, row);
-        let [y, cb, cr] = planes;
-        self.put(column * 8, row * 8, &std::array::from_fn(|row| interleave(rgb_lanes(&y[row], &cb[row], &cr[row]))));
+        self.put(column * 8, row * 8, &tile(samples.each_ref()));
     }
 
     /// Corrects a block in 4:4:4: 128 stands for no change. A correction does not count as drawing.
     pub(super) fn correct(&mut self, column: usize, row: usize, correction: &[Samples; 3]) {
-        let planes = &mut self.planes[row * self.columns + column];
-        for (sample, change) in planes.as_flattened_mut().iter_mut().zip(correction.as_flattened()) {
-            for (sample, &change) in sample.iter_mut().zip(change) {
-                *sample = (i16::from(*sample) + i16::from(change) - 128).clamp(0, 255) as u8;
-            }
+        let block = &mut self.blocks[row * self.columns + column];
+        let mut samples = block.samples();
+        let changes = correction.as_flattened().as_flattened();
+        for (sample, &change) in samples.as_flattened_mut().as_flattened_mut().iter_mut().zip(changes) {
+            *sample = (i16::from(*sample) + i16::from(change) - 128).clamp(0, 255) as u8;
         }
-        let [y, cb, cr] = *planes;
-        self.put(column * 8, row * 8, &std::array::from_fn(|row| interleave(rgb_lanes(&y[row], &cb[row], &cr[row]))));
+        *block = Block::Samples(samples);
+        self.put(column * 8, row * 8, &tile(samples.each_ref()));
     }
 
     /// Draws a JPEG block in 4:2:0: four data units of Y, one of Cb and Cr, each sample of them for 2 x 2 pixels.
@@ -115,29 +134,21 @@ impl Canvas<'_> {
         self.mark(column, row);
         for (quarter, y) in luma.iter().enumerate() {
             let (right, down) = (quarter % 2, quarter / 2);
-            let double = |chroma: &[u8; 8]| std::array::from_fn(|pixel| chroma[right * 4 + pixel / 2]);
-            let tile = std::array::from_fn(|row| {
-                let (cb, cr) = (&cb[down * 4 + row / 2], &cr[down * 4 + row / 2]);
-                interleave(rgb_lanes(&y[row], &double(cb), &double(cr)))
-            });
-            self.put(column * 16 + right * 8, row * 16 + down * 8, &tile);
+            let double = |chroma: &Samples| -> Samples {
+                array::from_fn(|column| {
+                    let samples = &chroma[right * 4 + column / 2];
+                    array::from_fn(|row| samples[down * 4 + row / 2])
+                })
+            };
+            self.put(column * 16 + right * 8, row * 16 + down * 8, &tile([y, &double(cb), &double(cr)]));
         }
     }
 
-    /// Draws a VQ block.
-    pub(super) fn draw_vq(&mut self, column: usize, row: usize, block: &vq::Block) {
-        let planes = &mut self.planes[row * self.columns + column];
-        for (component, plane) in planes.iter_mut().enumerate() {
-            let samples = block.colors.map(|color| color[component]);
-            *plane = block.indices.map(|row| row.map(|index| samples[usize::from(index & 3)]));
-        }
+    /// Draws a block of at most four colors.
+    pub(super) fn draw_colors(&mut self, column: usize, row: usize, block: &vq::Block) {
+        self.blocks[row * self.columns + column] = Block::Colors(*block);
         self.mark(column, row);
-        let colors = block.colors.map(rgb);
-        let tile = block.indices.map(|row| {
-            let pixels = row.map(|index| colors[usize::from(index & 3)]);
-            std::array::from_fn(|at| pixels[at / 3][at % 3])
-        });
-        self.put(column * 8, row * 8, &tile);
+        self.put(column * 8, row * 8, &tile_of_colors(block));
     }
 
     fn mark(&mut self, column: usize, row: usize) {
@@ -149,17 +160,71 @@ impl Canvas<'_> {
     /// Puts a tile at a pixel; what is beyond the picture is dropped.
     fn put(&mut self, left: usize, top: usize, tile: &Tile) {
         let stride = self.frame.width * 3;
-        for (line, source) in self.frame.rgb.chunks_exact_mut(stride).skip(top).zip(tile) {
-            let line = line.get_mut(left * 3..).unwrap_or_default();
-            match line.first_chunk_mut() {
-                Some(pixels) => *pixels = *source,
-                None => line.copy_from_slice(&source[..line.len()]),
+        let length = stride.saturating_sub(left * 3).min(24);
+        let mut below = self.frame.rgb.get_mut(top * stride + left * 3..).unwrap_or_default();
+        for source in tile {
+            match below.first_chunk_mut() {
+                Some(pixels) if length == 24 => *pixels = *source,
+                _ => {
+                    let Some(pixels) = below.get_mut(..length) else { return };
+                    pixels.copy_from_slice(&source[..length]);
+                }
             }
+            below = below.get_mut(stride..).unwrap_or_default();
         }
     }
 }
 
-/// Pixels out of their red, green and blue.
-fn interleave(rgb: [[u8; 8]; 3]) -> [u8; 24] {
-    std::array::from_fn(|at| rgb[at % 3][at / 3])
+/// The pixels that samples of Y, Cb and Cr stand for.
+fn tile(samples: [&Samples; 3]) -> Tile {
+    let mut columns = [[[0; 2]; 8]; 8];
+    pixels(samples, &mut columns);
+    array::from_fn(|row| {
+        row_of_pairs(array::from_fn(|pair| {
+            let pixel = |column: usize| {
+                let [red_green, blue] = columns[column][row];
+                u64::from(red_green) | u64::from(blue) << 16
+            };
+            pixel(pair * 2) | pixel(pair * 2 + 1) << 24
+        }))
+    })
+}
+
+/// The pixels of a block of at most four colors.
+fn tile_of_colors(block: &vq::Block) -> Tile {
+    match block.index_bits {
+        0 => {
+            let [color] = colors(block);
+            [row_of_pairs([color | color << 24; 4]); 8]
+        }
+        1 => {
+            let [a, b] = colors(block);
+            let pairs = [[a, a], [a, b], [b, a], [b, b]].map(|[first, second]| first | second << 24);
+            block.rows.map(|row| row_of_pairs([6, 4, 2, 0].map(|behind| pairs[usize::from(row >> behind & 3)])))
+        }
+        _ => {
+            let colors: [u64; 4] = colors(block);
+            let pairs: [u64; 16] = array::from_fn(|indices| colors[indices >> 2] | colors[indices & 3] << 24);
+            block.rows.map(|row| row_of_pairs([12, 8, 4, 0].map(|behind| pairs[usize::from(row >> behind & 15)])))
+        }
+    }
+}
+
+/// The first colors of a block, red lowest.
+fn colors<const COUNT: usize>(block: &vq::Block) -> [u64; COUNT] {
+    array::from_fn(|number| {
+        let [r, g, b] = rgb(block.colors[number]);
+        u64::from_le_bytes([r, g, b, 0, 0, 0, 0, 0])
+    })
+}
+
+/// Eight pixels out of four times two of 48 bits.
+#[inline(always)]
+fn row_of_pairs(pairs: [u64; 4]) -> [u8; 24] {
+    let words = [pairs[0] | pairs[1] << 48, pairs[1] >> 16 | pairs[2] << 32, pairs[2] >> 32 | pairs[3] << 16];
+    let mut row = [0; 24];
+    for (bytes, word) in row.as_chunks_mut().0.iter_mut().zip(words) {
+        *bytes = word.to_le_bytes();
+    }
+    row
 }

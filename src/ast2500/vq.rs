@@ -7,12 +7,28 @@
 use super::bits::Bits;
 use crate::base::DecodeError;
 
-/// A VQ block.
+/// A block of at most four colors.
+#[derive(Clone, Copy)]
 pub(super) struct Block {
     /// Its colors as Y, Cb and Cr; those beyond the block's number of colors mean nothing.
     pub(super) colors: [[u8; 3]; 4],
-    /// The color of each pixel, 0 to 3, row by row.
-    pub(super) indices: [[u8; 8]; 8],
+    /// Bits of an index: 0, 1 or 2 for 1, 2 or 4 colors.
+    pub(super) index_bits: u32,
+    /// The indices of each row, the first pixel's uppermost, in the lower bits.
+    pub(super) rows: [u16; 8],
+}
+
+impl Block {
+    /// A block of one color.
+    pub(super) fn of(color: [u8; 3]) -> Self {
+        Self { colors: [color; 4], index_bits: 0, rows: [0; 8] }
+    }
+
+    /// Which color a pixel has.
+    pub(super) fn index(&self, column: usize, row: usize) -> usize {
+        let behind = (7 - column as u32) * self.index_bits;
+        usize::from(self.rows[row]) >> behind & ((1 << self.index_bits) - 1)
+    }
 }
 
 /// The color cache.
@@ -35,18 +51,14 @@ impl Cache {
                 self.0[*slot] = [y, cb, cr];
             }
         }
-        let mut indices = [[0; 8]; 8];
+        let mut rows = [0; 8];
         if index_bits > 0 {
-            for row in &mut indices {
-                let packed = bits.take(8 * index_bits);
-                let mask = (1 << index_bits) - 1;
-                for (index, place) in row.iter_mut().zip((0..8).rev()) {
-                    *index = (packed >> (place * index_bits) & mask) as u8;
-                }
+            for row in &mut rows {
+                *row = bits.take(8 * index_bits) as u16;
             }
         }
         bits.check()?;
-        Ok(Block { colors: slots.map(|slot| self.0[slot]), indices })
+        Ok(Block { colors: slots.map(|slot| self.0[slot]), index_bits, rows })
     }
 }
 
@@ -66,7 +78,8 @@ mod tests {
         let words = [0b_001_110 << 26 | 0x123456 << 2 | 0b11, 0, 0, 0];
         let block = take(&mut cache, 1, &words);
         assert_eq!(block.colors[..2], [[255, 128, 128], [0x12, 0x34, 0x56]]);
-        assert_eq!((block.indices[0], block.indices[1]), ([1, 1, 0, 0, 0, 0, 0, 0], [0; 8]));
+        assert_eq!(block.rows, [0b1100_0000, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!([0, 1, 2, 7].map(|column| block.index(column, 0)), [1, 1, 0, 0]);
         assert_eq!(take(&mut cache, 0, &[0b_010 << 29]).colors[0], [0x12, 0x34, 0x56]);
     }
 
@@ -82,7 +95,7 @@ mod tests {
         let words = [0b000_001_010_011 << 20 | 0b00_01_10_11_11_10_01_00 << 4, 0, 0, 0, 0];
         let block = take(&mut Cache::new(), 2, &words);
         assert_eq!(block.colors, [[0, 128, 128], [255, 128, 128], [128, 128, 128], [192, 128, 128]]);
-        assert_eq!(block.indices[0], [0, 1, 2, 3, 3, 2, 1, 0]);
+        assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(|column| block.index(column, 0)), [0, 1, 2, 3, 3, 2, 1, 0]);
     }
 
     #[test]

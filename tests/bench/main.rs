@@ -1,6 +1,7 @@
 //! The speed figures: each topic prints its lines. `make bench` runs all of them,
 //! `cargo bench --bench bench -- server` one.
 
+mod decode;
 mod image;
 mod rfb;
 mod server;
@@ -16,15 +17,17 @@ use support::rfb_encode;
 fn main() {
     // Cargo adds options of its own.
     let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    for (topic, run) in [("image", image::run as fn()), ("rfb", rfb::run), ("server", server::run)] {
+    for (topic, run) in
+        [("decode", decode::run as fn()), ("image", image::run), ("rfb", rfb::run), ("server", server::run)]
+    {
         if asked.is_empty() || asked.iter().any(|word| word == topic) {
             run();
         }
     }
 }
 
-/// Prints the best and the median time of `work`, done for half a second and at least five times.
-fn measure<T>(name: &str, work: impl Fn() -> T) {
+/// Prints the best and the median time of `work`, done for half a second and at least five times; gives the best.
+fn measure<T>(name: &str, work: impl Fn() -> T) -> Duration {
     let begin = Instant::now();
     let mut times = Vec::new();
     while times.len() < 5 || begin.elapsed() < Duration::from_millis(500) {
@@ -35,4 +38,5 @@ fn measure<T>(name: &str, work: impl Fn() -> T) {
     times.sort();
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     println!("{name:60} {:8.2} ms best {:8.2} ms median", ms(times[0]), ms(times[times.len() / 2]));
+    times[0]
 }
