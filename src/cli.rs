@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use args::{Command, HELP, Invocation};
 
-use crate::base::{Error, Kind, Server, Watch, log, random};
+use crate::base::{Error, Kind, Server, Watch, log, png, random};
 use crate::config::Config;
 use crate::config::ovh::Application;
 use crate::mcp;
@@ -25,6 +25,7 @@ use crate::ops::{Ops, ScreenshotOptions, Settings, StatusOptions};
 use crate::provider::demo::Demo;
 use crate::provider::ovh::{self, Ovh};
 use crate::serve;
+use crate::text::{self, Library, RenderOptions};
 
 /// How long `list` may take.
 const LIST_LIMIT: Duration = Duration::from_secs(120);
@@ -86,7 +87,19 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
             let facts = at_console(invocation.demo, |ops, watch| ops.status(server, &options, watch))?;
             print((facts + "\n").as_bytes())
         }
+        Command::Text { image, json } => text_of(image, *json),
     }
+}
+
+/// Prints the text of a picture. One without text is an answer too, which says why.
+fn text_of(image: &Path, json: bool) -> Result<(), Error> {
+    let frame = std::fs::read(image)
+        .map_err(|error| Error::new(Kind::NotFound, error.to_string()))
+        .and_then(|file| png::decode(&file).map_err(|error| Error::new(Kind::Unsupported, error.to_string())))
+        .map_err(|error| error.hint("name a PNG file with --image").doing(format!("reading {}", image.display())))?;
+    let reading = text::read(&frame, Library::shipped(), None);
+    let options = RenderOptions::default();
+    print(if json { reading.json(&options).to_string() + "\n" } else { reading.render(&options) }.as_bytes())
 }
 
 /// Does what opens a console, and closes it whatever comes of it.

@@ -19,6 +19,8 @@ Usage:
       --raw                       the console's own pixels: not scaled, not brightened
       --region X,Y,WIDTH,HEIGHT   only this part of the screen, enlarged; in screen pixels
   ikvm-mcp status SERVER        tell power, signal, who is viewing ... without a picture
+  ikvm-mcp text --image FILE    print the text of a console's picture, any PNG, exactly or not at all
+      --json                      with its parts: status, font, cursor, what is selected or uncertain
   ikvm-mcp login                get an OVHcloud consumer key with exactly the rights needed
   ikvm-mcp token                make a token for IKVM_TOKEN
 
@@ -86,6 +88,13 @@ pub enum Command {
         /// The server's id.
         server: String,
     },
+    /// Print the text of a picture.
+    Text {
+        /// The PNG file.
+        image: PathBuf,
+        /// As JSON.
+        json: bool,
+    },
     /// Ask OVHcloud for a consumer key.
     Login,
     /// Make a token.
@@ -99,7 +108,8 @@ pub enum Command {
 /// Parses the arguments behind the program's name.
 pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
     let mut words = Vec::new();
-    let (mut demo, mut json, mut raw, mut output, mut region) = (false, false, false, None, None);
+    let (mut demo, mut json, mut raw) = (false, false, false);
+    let (mut output, mut region, mut image) = (None, None, None);
     let mut only_words = false;
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
@@ -115,6 +125,10 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
                 let file = args.next().ok_or_else(|| usage(format!("{text} needs a file name")))?;
                 output = Some(PathBuf::from(file));
             }
+            "--image" => {
+                let file = args.next().ok_or_else(|| usage("--image needs a file name"))?;
+                image = Some(PathBuf::from(file));
+            }
             "--region" => {
                 let place = args.next().ok_or_else(|| usage("--region needs a place"))?;
                 region = Some(place_of(&place.to_string_lossy())?);
@@ -122,6 +136,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
             "--" => only_words = true,
             _ => match text.split_once('=') {
                 Some(("--output", file)) => output = Some(PathBuf::from(file)),
+                Some(("--image", file)) => image = Some(PathBuf::from(file)),
                 Some(("--region", place)) => region = Some(place_of(place)?),
                 _ if text.starts_with('-') => return Err(usage(format!("there is no option {text}"))),
                 _ => words.push(text.to_owned()),
@@ -143,15 +158,26 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
             region: region.take(),
         },
         ("status", [server]) => Command::Status { server: server.clone() },
+        ("text", []) => {
+            let image =
+                image.take().ok_or_else(|| usage("text needs a picture").hint("name a PNG file with --image"))?;
+            Command::Text { image, json: std::mem::take(&mut json) }
+        }
         ("screenshot" | "status", []) => {
             return Err(usage(format!("{command} needs a server")).hint("`ikvm-mcp list` shows them"));
         }
-        ("serve" | "stdio" | "list" | "login" | "token" | "help" | "screenshot" | "status", [.., last]) => {
+        ("serve" | "stdio" | "list" | "login" | "token" | "help" | "screenshot" | "status" | "text", [.., last]) => {
             return Err(usage(format!("{last} is one word too many for {command}")));
         }
         _ => return Err(usage(format!("there is no command {command}"))),
     };
-    let left = [(json, "--json"), (raw, "--raw"), (output.is_some(), "--output"), (region.is_some(), "--region")];
+    let left = [
+        (json, "--json"),
+        (raw, "--raw"),
+        (output.is_some(), "--output"),
+        (region.is_some(), "--region"),
+        (image.is_some(), "--image"),
+    ];
     for (left, option) in left {
         if left {
             return Err(usage(format!("{option} does not go with this command")));
@@ -195,6 +221,9 @@ mod tests {
         assert_eq!(parsed("").unwrap().command, Command::Serve);
         assert_eq!(parsed("list --json").unwrap().command, Command::List { json: true });
         assert_eq!(parsed("list --nonsense --help").unwrap_err().kind(), Kind::Usage);
+        let text = Command::Text { image: "a.png".into(), json: true };
+        assert_eq!(parsed("text --json --image=a.png").unwrap().command, text);
+        assert_eq!(parsed("--image a.png text --json").unwrap().command, text);
         assert_eq!(parsed("status ns1").unwrap().command, Command::Status { server: "ns1".into() });
     }
 
@@ -206,6 +235,8 @@ mod tests {
             ("screenshot", "screenshot needs a server; `ikvm-mcp list` shows them"),
             ("screenshot a b", "b is one word too many for screenshot"),
             ("screenshot a -o", "-o needs a file name"),
+            ("text", "text needs a picture; name a PNG file with --image"),
+            ("list --image a", "--image does not go with this command"),
             ("list --raw", "--raw does not go with this command"),
             ("status", "status needs a server; `ikvm-mcp list` shows them"),
             ("status a --region 0,0,1,1", "--region does not go with this command"),

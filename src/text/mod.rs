@@ -13,9 +13,11 @@ mod grid;
 pub mod psf;
 mod read;
 mod render;
+mod scene;
 mod survey;
 
 pub use font::{Font, Glyph, Library};
 pub use grid::Grid;
 pub use read::{Area, Character, Doubt, Kind, Reading, Reason, Span, Status, read};
 pub use render::RenderOptions;
+pub use scene::{Scene, scene};

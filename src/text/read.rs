@@ -6,6 +6,7 @@ use super::clean;
 use super::font::Library;
 use super::glyphs::{Atlas, Match, Verdict};
 use super::grid::{self, Grid, closeness};
+use super::scene::{Scene, scene};
 use super::survey::Survey;
 use crate::base::Frame;
 
@@ -273,6 +274,11 @@ impl Reading {
         }
         let line = |row| self.row(row).iter().map(|cell| cell.ch).collect::<String>().trim_end().to_owned();
         (0..self.rows).map(line).collect()
+    }
+
+    /// What the screen shows, and the row that this rests on; `None` where that is unknown.
+    pub fn scene(&self) -> Option<(Scene, usize)> {
+        scene(&self.lines())
     }
 
     /// Sets the status and what it rests on.

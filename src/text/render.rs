@@ -78,6 +78,9 @@ impl Reading {
             let _ = write!(text, "{number:digits$}|{}", row.chars().skip(common).collect::<String>());
             text += if self.selected.iter().any(|span| span.row == *number) { " <selected>\n" } else { "\n" };
         }
+        if let Some((scene, row)) = self.scene() {
+            let _ = writeln!(text, "shows: {} (row {row})", scene.name());
+        }
         let is_shown = |row: &usize| options.rows.as_ref().is_none_or(|rows| rows.contains(row));
         for span in self.selected.iter().filter(|span| is_shown(&span.row)) {
             let _ = writeln!(text, "selected: row {} cols {}-{}", span.row, span.first, span.last);
@@ -154,6 +157,7 @@ impl Reading {
             "rows": self.rows,
             "cell": grid.map(|grid| [grid.cell.0, grid.cell.1]),
             "font": grid.map(|grid| grid.font.as_str()),
+            "shows": self.scene().map(|(scene, row)| json!({"what": scene.name(), "row": row})),
             "cursor": self.cursor.map(|(row, column)| [row, column]),
             "selected": selected,
             "uncertain": uncertain,

@@ -53,6 +53,31 @@ fn wrong_usage_is_status_2_and_one_line_on_stderr() {
 }
 
 #[test]
+fn the_text_of_a_picture_is_printed_or_why_there_is_none() {
+    let picture = |name: &str| format!("{}/testdata/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (output, _) = run("text", &["text", "--image", &picture("screens/05-grub-menu-text.png")]);
+    assert!(output.status.success(), "{}", err(&output));
+    for line in [
+        "screen 720x400 text 80x25 font vga-9x16 exact",
+        " 4|*Debian GNU/Linux <selected>",
+        " 6| Memory test (memtest86+x64.bin)",
+        "shows: boot menu (row 1)",
+    ] {
+        assert!(out(&output).lines().any(|printed| printed == line), "{line}: {}", out(&output));
+    }
+    let (output, _) = run("text-json", &["text", "--json", "--image", &picture("screens/11-linux-panic-vfs.png")]);
+    let json: serde_json::Value = serde_json::from_str(out(&output)).unwrap();
+    assert_eq!(json["status"], "exact");
+    assert_eq!(json["shows"]["what"], "kernel panic or oops");
+    assert!(json["text"].as_str().unwrap().contains("kernel_init_freeable+0x250/0x27a"));
+    let (output, _) = run("text-none", &["text", "--image", &picture("ast2500/unit-selector-7.png")]);
+    assert!(output.status.success() && out(&output).contains(" none: "), "{}", out(&output));
+    let (output, _) = run("text-not", &["text", "--image", &picture("README.md")]);
+    assert_eq!((output.status.code(), out(&output)), (Some(1), ""));
+    assert!(err(&output).contains("README.md: malformed data: PNG"), "{}", err(&output));
+}
+
+#[test]
 fn the_list_is_a_table_or_json() {
     let (output, _) = run("list", &["list", "--demo"]);
     assert!(output.status.success(), "{}", err(&output));
