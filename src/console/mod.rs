@@ -11,7 +11,9 @@ use crate::net::Trust;
 
 mod ami;
 mod changes;
+mod live;
 mod replay;
+mod vnc;
 
 /// What every answer says where nobody checks the certificate.
 const UNCHECKED: &str = "the console's certificate is not checked (tls = \"insecure\"): whoever sits in between could \
@@ -97,7 +99,8 @@ pub fn open(access: &Access, trust: &Trust, watch: &Watch) -> Result<Box<dyn Con
     }
     let line: Box<dyn ami::Line> = match &access.route {
         Route::Viewer(url) => Box::new(ami::Live::new(url, trust)?),
-        Route::Bmc(_) | Route::Rfb(_) => {
+        Route::Rfb(rfb) => return vnc::open(rfb, trust, notes, watch),
+        Route::Bmc(_) => {
             let what = format!("no driver yet for {}", access.route.describe());
             return Err(Error::new(Kind::Unsupported, what));
         }

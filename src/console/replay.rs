@@ -25,7 +25,7 @@ impl Line for Recorded {
         let (token, username) = (Secret::default(), "domain/username".to_owned());
         let client_ip = "192.0.2.1".to_owned();
         let config = Config { token, client_ip, server_ip: None, username, hello: Hello::New };
-        Ok(Call { channel: Arc::new(Replay::new(Arc::clone(&self.0))), config })
+        Ok(Call::Ivtp { channel: Arc::new(Replay::new(Arc::clone(&self.0))), config })
     }
 
     fn freshness(&self) -> Duration {

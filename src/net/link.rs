@@ -1,5 +1,7 @@
 //! One connection: a socket, TLS in memory, and a framing in memory.
 //!
+//! TLS begins with the connection, or later (VeNCrypt).
+//!
 //! Invariant: one reader blocks on the socket and holds no lock while it does; any thread may lock the state, put
 //! bytes into it, and write what came out; shutting the socket down wakes the reader and every writer.
 
@@ -84,21 +86,22 @@ impl Link<Raw> {
     pub(super) fn open(url: &Url, doing: String, trust: &Trust, watch: &Watch) -> Result<Self, Error> {
         let watch = watch.within("connecting to the console", CONNECT_LIMIT);
         let socket = tcp::connect(&url.host, url.port(), &watch)?;
-        let tls = if url.is_tls() {
-            Some(Box::new(trust.session(&url.host).map_err(|error| tls::explain(&error))?))
-        } else {
-            None
-        };
-        let state = State { tls, framing: Raw, content: Vec::new(), outgoing: Vec::new(), writing: false, end: None };
+        let state =
+            State { tls: None, framing: Raw, content: Vec::new(), outgoing: Vec::new(), writing: false, end: None };
         let link = Self { doing, socket: Arc::new(socket), state: Mutex::new(state), written: Condvar::new() };
-        link.handshake(&watch)?;
+        if url.is_tls() {
+            link.start_tls(&url.host, trust, &watch)?;
+        }
         Ok(link)
     }
 
+    /// Puts TLS under everything that follows; the reader calls it, and nothing that was read may be unused.
+    pub(super) fn start_tls(&self, host: &str, trust: &Trust, watch: &Watch) -> Result<(), Error> {
+        self.state().tls = Some(Box::new(trust.session(host).map_err(|error| tls::explain(&error))?));
+        self.handshake(watch)
+    }
+
     fn handshake(&self, watch: &Watch) -> Result<(), Error> {
-        if self.state().tls.is_none() {
-            return Ok(());
-        }
         let watch = watch.within("the TLS handshake", CONNECT_LIMIT);
         let _hook = self.shut_down_on_cancel(&watch);
         loop {

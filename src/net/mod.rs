@@ -3,6 +3,7 @@
 //! Deliberately absent: HTTP/2, redirects, cookies (callers decide what to send), SOCKS proxies, WebSocket compression.
 
 pub mod http;
+pub mod plain;
 pub mod stream;
 pub mod tls;
 pub mod ws;
@@ -13,5 +14,6 @@ mod link;
 mod tcp;
 
 pub use http::{Client, Method, Peer, Request, Response};
+pub use plain::Plain;
 pub use stream::Channel;
 pub use tls::Trust;

@@ -27,6 +27,8 @@ use crate::base::{Error, Kind, Url, Watch, base64};
 
 /// The head of the answer to an upgrade; browsers allow 256 KiB, consoles send less than 1.
 const MAX_HEAD: usize = 32 * 1024;
+/// Characters shown of what a console says about its refusal.
+const MAX_TEXT: usize = 200;
 /// Headers in that head.
 const MAX_HEADERS: usize = 64;
 /// One message of a console, which is also the most that an IVTP packet may have.
@@ -42,28 +44,46 @@ pub struct Upgrade<'a> {
     /// `ws` or `wss` (`http` and `https` mean the same).
     pub url: &'a Url,
     /// Sent as they are: `Cookie`, `Origin` ...
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(&'a str, String)>,
     /// Offered in this order: `binary`, `base64`.
     pub subprotocols: &'a [&'a str],
 }
 
-/// Connects and upgrades. `Kind::Denied` where the console wants another login, `Kind::Busy` where it has no slot.
+/// Connects and upgrades; once more without a subprotocol where the console calls ours a bad request. `Kind::Denied` where the console wants another login, `Kind::Busy` where it has no slot.
 pub fn open(upgrade: &Upgrade<'_>, trust: &Trust, watch: &Watch) -> Result<Box<dyn Channel>, Error> {
     let doing = format!("WebSocket {}", upgrade.url);
-    match connect(upgrade, doing.clone(), trust, watch) {
+    let mut opened = connect(upgrade, doing.clone(), trust, watch);
+    if let Err(Refused { status: Some(400), .. }) = opened
+        && !upgrade.subprotocols.is_empty()
+    {
+        opened = connect(&Upgrade { subprotocols: &[], ..upgrade.clone() }, doing.clone(), trust, watch);
+    }
+    match opened {
         Ok(link) => Ok(Box::new(link)),
-        Err(error) => Err(error.doing(doing)),
+        Err(Refused { error, .. }) => Err(error.doing(doing)),
     }
 }
 
-fn connect(upgrade: &Upgrade<'_>, doing: String, trust: &Trust, watch: &Watch) -> Result<Link<Frames>, Error> {
+/// Why there is no WebSocket, and the status of the answer, where there was one.
+struct Refused {
+    status: Option<u16>,
+    error: Error,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self { status: None, error }
+    }
+}
+
+fn connect(upgrade: &Upgrade<'_>, doing: String, trust: &Trust, watch: &Watch) -> Result<Link<Frames>, Refused> {
     let key = random_key()?;
     let head = request(upgrade, &key)?;
     let link = Link::open(upgrade.url, doing, trust, watch)?;
     let watch = watch.within("the WebSocket upgrade", CONNECT_LIMIT);
     let _hook = link.shut_down_on_cancel(&watch);
     let answer = exchange(&link, &head, &watch).or_else(|error| watch.left().and(Err(error)))?;
-    answer.accepted(&key, upgrade)?;
+    answer.accepted(&key, upgrade).map_err(|error| Refused { status: Some(answer.status), error })?;
     let carrier = match answer.subprotocol.as_deref() {
         Some(chosen) if chosen.eq_ignore_ascii_case("base64") => Carrier::Base64,
         None if !upgrade.subprotocols.is_empty() => Carrier::Unsaid,
@@ -90,6 +110,9 @@ fn request(upgrade: &Upgrade<'_>, key: &str) -> Result<String, Error> {
         head.push_str(&format!("Sec-WebSocket-Protocol: {}\r\n", upgrade.subprotocols.join(", ")));
     }
     for (name, value) in &upgrade.headers {
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+            return Err(Error::new(Kind::Usage, format!("{} is no name of a header", clean_text(name))));
+        }
         // A cookie may have come percent-encoded in a URL.
         if value.chars().any(char::is_control) {
             return Err(Error::new(Kind::Peer, format!("the value for {name} has a control character")));
@@ -161,6 +184,10 @@ impl Answer {
     }
 
     fn accepted(&self, key: &str, upgrade: &Upgrade<'_>) -> Result<(), Error> {
+        let says = |what: String| match self.text() {
+            Some(text) => format!("{what}: {text}"),
+            None => what,
+        };
         match self.status {
             101 => match &self.accept {
                 Some(accept) if *accept != accept_key(key) => {
@@ -168,17 +195,26 @@ impl Answer {
                 }
                 _ => Ok(()),
             },
-            401 | 403 => Err(Error::new(Kind::Denied, format!("it refuses us (HTTP {})", self.status))),
-            429 | 503 => Err(Error::new(Kind::Busy, format!("it has no room for us now (HTTP {})", self.status))),
+            401 | 403 => Err(Error::new(Kind::Denied, says(format!("it refuses us (HTTP {})", self.status)))),
+            429 | 503 => Err(Error::new(Kind::Busy, says(format!("it has no room for us now (HTTP {})", self.status)))),
             300..=399 => {
                 let place = self.location.as_deref().and_then(|location| upgrade.url.join(location).ok());
                 let kind = if place.as_ref().is_some_and(is_login) { Kind::Denied } else { Kind::Peer };
                 let place = place.map_or("nowhere".to_owned(), |place| clean_text(&place.to_string()));
                 Err(Error::new(kind, format!("it sends us to {place} (HTTP {})", self.status)))
             }
-            404 => Err(Error::new(Kind::Peer, "there is no WebSocket at this path (HTTP 404)")),
-            status => Err(Error::new(Kind::Peer, format!("it answers the upgrade with HTTP {status}"))),
+            404 => {
+                Err(Error::new(Kind::NotFound, "there is no WebSocket at this path (HTTP 404)").hint("check the path"))
+            }
+            status => Err(Error::new(Kind::Peer, says(format!("it answers the upgrade with HTTP {status}")))),
         }
+    }
+
+    /// What the console says about its refusal, as far as it came with the head; no HTML.
+    fn text(&self) -> Option<String> {
+        let text = clean_text(&String::from_utf8_lossy(&self.rest));
+        let text: String = text.trim().chars().take(MAX_TEXT).collect();
+        (!text.is_empty() && !text.starts_with('<')).then_some(text)
     }
 }
 
@@ -245,6 +281,11 @@ impl Frames {
                     let bytes = base64::decode(text.as_bytes())
                         .ok_or_else(|| Error::new(Kind::Peer, "it sent a text message that is not Base64"))?;
                     content.extend_from_slice(&bytes);
+                }
+                // Observed on OpenBMC: `Max sessions are already connected`.
+                Ok(Message::Close(Some(close))) if !close.reason.is_empty() => {
+                    let what = format!("it closed the connection: {}", clean_text(&close.reason));
+                    return Err(Error::new(Kind::Peer, what));
                 }
                 // Pings were answered, a close will be followed by the end.
                 Ok(_) => {}

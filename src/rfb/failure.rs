@@ -28,6 +28,11 @@ pub enum Failure {
         /// What the server offers.
         offered: Vec<SecurityType>,
     },
+    /// TLS was insisted on, and there is none with a certificate.
+    TlsNeeded {
+        /// What the server offers.
+        offered: Vec<SecurityType>,
+    },
     /// Only TLS without certificates.
     AnonymousTls {
         /// Whether the server offered something else beside VeNCrypt.
@@ -112,7 +117,9 @@ impl Failure {
 
     fn kind(&self) -> Kind {
         match self {
-            Self::Aten | Self::NoSecurity { .. } | Self::AnonymousTls { .. } => Kind::Unsupported,
+            Self::Aten | Self::NoSecurity { .. } | Self::TlsNeeded { .. } | Self::AnonymousTls { .. } => {
+                Kind::Unsupported
+            }
             Self::Refused { .. } | Self::Denied { .. } => Kind::Denied,
             Self::TooManyAttempts { .. } => Kind::Busy,
             Self::RepeaterIdNeeded | Self::CredentialsNeeded { .. } => Kind::Usage,
@@ -125,6 +132,7 @@ impl Failure {
             Self::NotRfb { .. } => "check the port and, over WebSocket, the path",
             Self::RepeaterIdNeeded => "name the server's repeater id",
             Self::NoSecurity { .. } => "enable VNC authentication (a VNC password) on the server",
+            Self::TlsNeeded { .. } => "give the server a certificate (X509), or use vnc:// if the way to it is safe",
             Self::AnonymousTls { .. } => {
                 "give the server a certificate (X509), or enable VNC authentication without TLS"
             }
@@ -145,6 +153,11 @@ fn set(flag: &mut bool, changed: &mut bool) {
     *flag = true;
 }
 
+fn list(types: &[SecurityType]) -> String {
+    let names: Vec<String> = types.iter().map(SecurityType::to_string).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said = |f: &mut fmt::Formatter<'_>, what: &str, reason: &str| match reason {
@@ -159,11 +172,10 @@ impl fmt::Display for Failure {
             }
             Self::Refused { reason } => said(f, "the server refused the connection", reason),
             Self::NoSecurity { offered } => {
-                f.write_str("no security type in common: the server offers ")?;
-                for (at, kind) in offered.iter().enumerate() {
-                    write!(f, "{}{kind}", if at == 0 { "" } else { ", " })?;
-                }
-                if offered.is_empty() { f.write_str("none") } else { Ok(()) }
+                write!(f, "no security type in common: the server offers {}", list(offered))
+            }
+            Self::TlsNeeded { offered } => {
+                write!(f, "the server offers no TLS with a certificate, only {}", list(offered))
             }
             Self::AnonymousTls { .. } => {
                 f.write_str("the server offers TLS without a certificate only (anonymous TLS)")

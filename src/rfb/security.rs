@@ -34,6 +34,8 @@ pub enum Tls {
     None,
     /// Nowhere yet; the driver begins it on [`super::Event::StartTls`].
     Available,
+    /// The same, and without it there is no session.
+    Required,
     /// Under all of the connection already.
     Carrier,
 }
@@ -41,6 +43,12 @@ pub enum Tls {
 /// A security type, or a subtype of VeNCrypt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SecurityType(pub u32);
+
+impl Tls {
+    fn can_begin(self) -> bool {
+        matches!(self, Self::Available | Self::Required)
+    }
+}
 
 impl SecurityType {
     /// No authentication.
@@ -147,8 +155,11 @@ impl Options {
         const VENCRYPT_FIRST: [SecurityType; 5] =
             [SecurityType::VENCRYPT, SecurityType::NONE, SecurityType::VNC, SecurityType::TIGHT, SecurityType::XVP];
         let mut order = VENCRYPT_FIRST;
-        if self.tls != Tls::Available {
+        if !self.tls.can_begin() {
             order.rotate_left(1);
+        }
+        if self.tls == Tls::Required {
+            return self.best(&[SecurityType::VENCRYPT], offered, |_| true);
         }
         let avoided = |kind| self.without_vencrypt && kind == SecurityType::VENCRYPT;
         self.best(&order, offered, |kind| !avoided(kind))
@@ -164,7 +175,7 @@ impl Options {
             SecurityType::VNC,
             SecurityType::PLAIN,
         ];
-        self.best(&ORDER, offered, |kind| !kind.is_x509() || self.tls == Tls::Available)
+        self.best(&ORDER, offered, |kind| if kind.is_x509() { self.tls.can_begin() } else { self.tls != Tls::Required })
     }
 
     /// Which type is best among those behind Tight.
@@ -187,6 +198,9 @@ impl Options {
         }
         if offered.iter().any(|kind| kind.is_anonymous_tls()) {
             return Err(Failure::AnonymousTls { others: false });
+        }
+        if self.tls == Tls::Required {
+            return Err(Failure::TlsNeeded { offered: offered.to_vec() });
         }
         Err(Failure::NoSecurity { offered: offered.to_vec() })
     }
@@ -255,6 +269,11 @@ mod tests {
         assert_eq!(nothing.choose(&types(&[2])), Err(Failure::CredentialsNeeded { user: false }));
         assert_eq!(nothing.choose_subtype(&types(&[262])), Err(Failure::CredentialsNeeded { user: true }));
         assert_eq!(nothing.choose_subtype(&types(&[257, 258])), Err(Failure::AnonymousTls { others: false }));
+        let insists = with(Tls::Required, false, true);
+        assert_eq!(insists.choose(&types(&[1, 2])), Err(Failure::TlsNeeded { offered: types(&[1, 2]) }));
+        assert_eq!(insists.choose(&types(&[1, 19])), Ok(SecurityType::VENCRYPT));
+        assert_eq!(insists.choose_subtype(&types(&[2, 256])), Err(Failure::TlsNeeded { offered: types(&[2, 256]) }));
+        assert_eq!(insists.choose_subtype(&types(&[2, 261])), Ok(SecurityType::X509_VNC));
         let apple = types(&[30, 33, 36]);
         assert_eq!(nothing.choose(&apple), Err(Failure::NoSecurity { offered: apple.clone() }));
     }

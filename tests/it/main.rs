@@ -19,4 +19,5 @@ mod stdio;
 mod support;
 mod text;
 mod tidy;
+mod vnc;
 mod warm;

@@ -10,12 +10,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Shared;
+use super::PHRASES;
 use super::refused::{is_worth_a_retry, refused, stopped};
 use super::screen::Screen;
 use crate::base::{DecodeError, Error, Kind, Power, Watch, clock};
 use crate::console::changes::Changes;
-use crate::console::{Role, Signal, Snapshot};
+use crate::console::live::{COALESCE, DRAIN, News, OPENING_TICK, Shared};
+use crate::console::{Role, Signal};
 use crate::ivtp::{Command, Config, Event, Refusal, Session, Viewer, packet};
 use crate::net::Channel;
 use crate::net::stream::Read;
@@ -49,12 +50,8 @@ const BLANK_LIMIT: Duration = Duration::from_secs(4);
 /// And one that is off, if the BMC does not say that there is no video.
 const OFF_LIMIT: Duration = Duration::from_secs(1);
 
-/// While a console opens, how often it looks whether it is settled, and whether anybody still wants it.
-const OPENING_TICK: Duration = Duration::from_millis(25);
-/// How long pictures may arrive without being published.
-const COALESCE: Duration = Duration::from_millis(50);
-/// How long is waited for more before they are.
-const DRAIN: Duration = Duration::from_millis(1);
+/// Bytes by which the session knows what answered.
+const GREETING: usize = 8;
 /// Broken frames in a row before the console is given up.
 const MAX_FAULTS: u32 = 20;
 
@@ -67,6 +64,8 @@ pub(super) struct Driver<'a> {
     screen: Screen,
     changes: Changes,
     buffer: Vec<u8>,
+    /// What was read before the greeting, for whoever understands it.
+    pub(super) beginning: Vec<u8>,
     /// What the next snapshot says beside the picture.
     signal: Signal,
     power: Option<Power>,
@@ -107,6 +106,7 @@ impl<'a> Driver<'a> {
             screen: Screen::new(),
             changes: Changes::default(),
             buffer: Vec::new(),
+            beginning: Vec::new(),
             signal: Signal::Unknown,
             power: None,
             role: None,
@@ -138,6 +138,11 @@ impl<'a> Driver<'a> {
         self.refused.is_some_and(is_worth_a_retry)
     }
 
+    /// Whether the console greeted us as a server of RFB; nothing was sent to it yet.
+    pub(super) fn hears_rfb(&self) -> bool {
+        self.refused == Some(Refusal::Rfb)
+    }
+
     /// Shakes hands and waits for the first picture, or for the word that there is none.
     pub(super) fn open(&mut self, watch: &Watch) -> Result<(), Error> {
         // A console that sends bare pictures neither greets nor validates.
@@ -164,7 +169,7 @@ impl<'a> Driver<'a> {
     pub(super) fn stay(&mut self) -> Result<(), Error> {
         loop {
             self.turn(None)?;
-            if self.shared.state().closing {
+            if self.shared.is_closing() {
                 return Ok(());
             }
         }
@@ -229,6 +234,9 @@ impl<'a> Driver<'a> {
             }
             Read::Data => {
                 self.session.receive(&self.buffer);
+                if self.beginning.len() < GREETING {
+                    self.beginning.extend_from_slice(&self.buffer);
+                }
                 while let Some(event) = self.session.poll()? {
                     self.handle(event)?;
                 }
@@ -243,7 +251,7 @@ impl<'a> Driver<'a> {
             Event::Send(bytes) => self.channel.send(&bytes)?,
             Event::Allowed { .. } => {
                 self.greeted = true;
-                self.shared.update(|state| state.speaks = true);
+                self.shared.allow(Some(PHRASES));
                 (self.next_keep_alive, self.next_power) = (now + KEEP_ALIVE, now + POWER_QUERY);
             }
             Event::Validated { master, index } => {
@@ -259,7 +267,7 @@ impl<'a> Driver<'a> {
                 return Err(refused(refusal));
             }
             Event::Stopped(reason) => {
-                self.shared.update(|state| state.speaks = false);
+                self.shared.allow(None);
                 return Err(stopped(reason));
             }
             Event::Power(power) => {
@@ -417,26 +425,18 @@ impl<'a> Driver<'a> {
         if !std::mem::take(&mut self.dirty) {
             return;
         }
-        let answered = std::mem::take(&mut self.answered);
-        let old = Arc::clone(&self.shared.state().snapshot);
-        let has_changed = self.changes.see(old.frame.as_deref(), self.screen.frame.as_deref());
-        let snapshot = Arc::new(Snapshot {
-            id: old.id + u64::from(has_changed),
+        let news = News {
             frame: self.screen.frame.clone(),
-            heard: self.last_video.unwrap_or(old.heard),
-            changed: if has_changed { clock::now() } else { old.changed },
-            taken: if answered { clock::utc() } else { old.taken },
+            heard: self.last_video,
             complete: self.screen.complete,
             signal: self.signal,
-            power: self.power,
-            role: self.role,
-            viewers: self.viewers.clone(),
             kind: self.screen.kind(),
-            notes: old.notes.clone(),
-        });
-        self.shared.update(|state| {
-            state.snapshot = snapshot;
-            state.answers += u64::from(answered);
+            answered: std::mem::take(&mut self.answered),
+        };
+        let (power, role, viewers) = (self.power, self.role, &self.viewers);
+        self.shared.publish(news, &mut self.changes, |snapshot| {
+            (snapshot.power, snapshot.role) = (power, role);
+            snapshot.viewers.clone_from(viewers);
         });
     }
 }

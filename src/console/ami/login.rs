@@ -12,6 +12,9 @@
 //! | WebSocket /kvm | the console |
 //! | DELETE /api/session | the end |
 //!
+//! What answers decides: where the viewer page is noVNC, or there is no KVM token to be had, the console speaks RFB (AMI
+//! OneTree, OpenBMC) behind a WebSocket of its own, to which the page's cookies lead.
+//!
 //! One request at a time, none repeated. Deliberately absent: logging in with a password.
 
 use std::sync::Arc;
@@ -40,6 +43,10 @@ pub(in crate::console) struct Live {
     client: Client,
     trust: Trust,
     session: Option<WebSession>,
+    /// Every cookie that a page set.
+    cookies: Vec<(String, Secret)>,
+    /// Whether a page was noVNC.
+    is_novnc: bool,
 }
 
 /// What identifies us to the web server.
@@ -61,7 +68,8 @@ impl Live {
                 format!("the viewer URL begins with {}://, not https://", viewer.scheme),
             ));
         }
-        Ok(Self { viewer, client: Client::new(Peer::Bmc, trust.clone()), trust, session: None })
+        let client = Client::new(Peer::Bmc, trust.clone());
+        Ok(Self { viewer, client, trust, session: None, cookies: Vec::new(), is_novnc: false })
     }
 
     /// Follows the viewer URL to a session of the web server.
@@ -71,6 +79,10 @@ impl Live {
         let page = self.visit(&mut url, watch)?;
         check(&page).map_err(|error| error.doing(format!("GET {url}")))?;
         let text = page.text();
+        self.is_novnc = is_novnc(&text);
+        if self.session.is_none() && self.is_novnc {
+            return Ok(());
+        }
         if self.session.is_none() {
             // What the page's script would make a cookie of.
             let token = || self.viewer.query_value("token").and_then(|token| value(&token));
@@ -83,9 +95,13 @@ impl Live {
         let mut url = url.with(&url.scheme, "/viewer.html");
         let page = self.visit(&mut url, watch)?;
         match check(&page) {
-            Ok(()) => self.keep_csrf(&page.text()),
+            Ok(()) => {
+                let text = page.text();
+                self.keep_csrf(&text);
+                self.is_novnc |= is_novnc(&text);
+            }
             // Some firmware has no such page; the token is what counts.
-            Err(error) if error.kind() == Kind::Peer => {}
+            Err(error) if matches!(error.kind(), Kind::Peer | Kind::NotFound) => {}
             Err(error) => return Err(error.doing(format!("GET {url}"))),
         }
         Ok(())
@@ -95,6 +111,10 @@ impl Live {
     fn visit(&mut self, url: &mut Url, watch: &Watch) -> Result<Response, Error> {
         for _ in 0..=MAX_REDIRECTS {
             let response = self.call(Method::Get, url, watch)?;
+            for (name, value) in set_cookies(&response) {
+                self.cookies.retain(|(known, _)| *known != name);
+                self.cookies.push((name, value));
+            }
             if let Some(cookie) = set_cookie(&response, "QSESSIONID") {
                 self.keep(url, cookie);
             }
@@ -131,8 +151,48 @@ impl Live {
 
     /// Makes one call, as the session where there is one.
     fn call(&self, method: Method, url: &Url, watch: &Watch) -> Result<Response, Error> {
-        let headers = self.session.as_ref().map(WebSession::headers).unwrap_or_default();
+        let mut headers = self.session.as_ref().map(WebSession::headers).unwrap_or_default();
+        if headers.is_empty() && !self.cookies.is_empty() {
+            headers.push(("Cookie", self.jar()));
+        }
         self.client.send(&Request { method, url, headers, body: None }, watch)
+    }
+
+    /// All cookies of the pages as one header; the session's own where there is one, for a script may have made them.
+    fn jar(&self) -> String {
+        let mut jar = self.session.as_ref().map(WebSession::cookies).unwrap_or_default();
+        for (name, value) in &self.cookies {
+            if !jar.split("; ").any(|pair| pair.split('=').next() == Some(name)) {
+                let separator = if jar.is_empty() { "" } else { "; " };
+                jar.push_str(&format!("{separator}{name}={}", value.reveal()));
+            }
+        }
+        jar
+    }
+
+    /// Opens the WebSocket behind which the BMC speaks RFB: where noVNC's own `path` says, else where it usually is.
+    fn rfb(&self, watch: &Watch) -> Result<Call, Error> {
+        let scheme = if self.viewer.is_tls() { "wss" } else { "ws" };
+        let named = self.viewer.query_value("path").map(|path| format!("/{}", path.trim_start_matches('/')));
+        let paths = named.map_or(vec!["/kvm/0".to_owned(), "/kvm".to_owned()], |path| vec![path]);
+        let origin = self.viewer.with(&self.viewer.scheme, "/").origin();
+        // OpenBMC takes its CSRF token for the subprotocol, and no other.
+        let csrf = self.cookies.iter().find(|(name, _)| name == "XSRF-TOKEN").map(|(_, value)| value.reveal());
+        let mut last = Error::new(Kind::NotFound, "there is no WebSocket that speaks RFB");
+        for path in paths {
+            let url = self.viewer.with(scheme, &path);
+            let headers = vec![("Cookie", self.jar()), ("Origin", origin.clone())];
+            let upgrade = ws::Upgrade { url: &url, headers, subprotocols: &[csrf.unwrap_or("binary")] };
+            match ws::open(&upgrade, &self.trust, watch) {
+                Ok(channel) => {
+                    let password = self.viewer.query_value("password").map(Secret::new);
+                    return Ok(Call::Rfb { channel: Arc::from(channel), password });
+                }
+                Err(error) if error.kind() == Kind::NotFound => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
     }
 
     fn api(&self, path: &str, watch: &Watch) -> Result<(Url, Response), Error> {
@@ -165,12 +225,18 @@ impl Line for Live {
     fn dial(&mut self, attempt: Attempt, watch: &Watch) -> Result<Call, Error> {
         if attempt == Attempt::First {
             self.sign_on(watch)?;
+            if self.is_novnc {
+                return self.rfb(watch);
+            }
             let features = self.features(&watch.within("reading the BMC's features", CALL_LIMIT))?;
             if let Some(session) = &mut self.session {
                 session.knows_reconnection = features;
             }
         }
-        let token = self.kvm_token(&watch.within("requesting a KVM token", CALL_LIMIT))?;
+        let token = match self.kvm_token(&watch.within("requesting a KVM token", CALL_LIMIT)) {
+            Err(error) if error.kind() == Kind::NotFound => return self.rfb(watch).map_err(|_| error),
+            token => token?,
+        };
         let Some(session) = &self.session else { return Err(turned_away("there is no session")) };
         let config = config(token, session.knows_reconnection, attempt);
         let scheme = if session.origin.is_tls() { "wss" } else { "ws" };
@@ -178,7 +244,7 @@ impl Line for Live {
         let headers = vec![("Cookie", session.cookies()), ("Origin", session.origin.origin())];
         let upgrade = ws::Upgrade { url: &url, headers, subprotocols: &["binary", "base64"] };
         let channel = ws::open(&upgrade, &self.trust, watch)?;
-        Ok(Call { channel: Arc::from(channel), config })
+        Ok(Call::Ivtp { channel: Arc::from(channel), config })
     }
 
     fn log_out(&mut self) {
@@ -266,6 +332,7 @@ fn check(response: &Response) -> Result<(), Error> {
             busy("the BMC shuts us out for too many requests (HTTP 403)", "wait 3 min before trying again")
         }
         (403, _) => Err(turned_away("the BMC does not allow it (HTTP 403)")),
+        (404, _) => Err(Error::new(Kind::NotFound, "the BMC answers with HTTP 404").hint("try again")),
         (status @ (429 | 503), _) => busy(&format!("the BMC is too busy (HTTP {status})"), "try again in a minute"),
         (status, _) => Err(Error::new(Kind::Peer, format!("the BMC answers with HTTP {status}")).hint("try again")),
     }
@@ -290,11 +357,21 @@ fn value(text: &str) -> Option<Secret> {
     (is_clean && !text.is_empty() && text.len() <= MAX_VALUE).then(|| Secret::new(text))
 }
 
-/// The last cookie of this name that the answer sets; one that it deletes is empty.
-fn set_cookie(response: &Response, name: &str) -> Option<Secret> {
+/// The cookies that the answer sets; one that it deletes is empty, and none.
+fn set_cookies(response: &Response) -> impl Iterator<Item = (String, Secret)> {
     let pairs = response.all("set-cookie").filter_map(|cookie| cookie.split(';').next()?.split_once('='));
-    let values = pairs.filter(|(key, _)| key.trim() == name).filter_map(|(_, text)| value(text.trim()));
-    values.last()
+    pairs.filter_map(|(key, text)| Some((key.trim().to_owned(), value(text.trim())?)))
+}
+
+/// The last cookie of this name that the answer sets.
+fn set_cookie(response: &Response, name: &str) -> Option<Secret> {
+    set_cookies(response).filter(|(key, _)| key == name).map(|(_, value)| value).last()
+}
+
+/// Whether a page is noVNC's, by its name or that of its main script.
+fn is_novnc(page: &str) -> bool {
+    let page = page.to_ascii_lowercase();
+    page.contains("novnc") || page.contains("rfb.js")
 }
 
 const QUOTES: [char; 3] = ['"', '\'', '`'];

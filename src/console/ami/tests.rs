@@ -1,12 +1,15 @@
 //! The console over channels in memory: recordings, and a BMC that can be odd in every way.
 
 use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Instant;
 
 use super::*;
-use crate::base::{Power, Recording, Secret};
+use crate::base::{Kind, Power, Recording, Secret, clock};
 use crate::console::replay::Recorded;
 use crate::console::{Role, Signal};
 use crate::ivtp::Hello;
+use crate::net::stream::Read;
 
 const GREETING: (Command, u16, &[u8]) = (Command::CONNECTION_ALLOWED, 2, &[]);
 const LIMIT: Duration = Duration::from_secs(20);
@@ -187,7 +190,7 @@ impl Line for Lines {
         let channel = dialed.bmcs.pop_front().ok_or_else(|| Error::new(Kind::Peer, "nobody answers"))?;
         let (token, client_ip) = (Secret::new("token"), "192.0.2.1".to_owned());
         let username = "domain/username".to_owned();
-        Ok(Call { channel, config: Config { token, client_ip, server_ip: None, username, hello: Hello::New } })
+        Ok(Call::Ivtp { channel, config: Config { token, client_ip, server_ip: None, username, hello: Hello::New } })
     }
 
     fn log_out(&mut self) {
@@ -289,7 +292,6 @@ fn each_refusal_has_the_kind_that_callers_act_on() {
         (greeted((Command::CONNECTION_ALLOWED, 7, &[])), Kind::Unsupported, "SoC id 7"),
         (greeted((Command::STOP_SESSION_IMMEDIATE, 14, &[])), Kind::Busy, "VNC"),
         (greeted((Command(0x1101), 0, &[])), Kind::Peer, "connection"),
-        (Bmc::new(b"RFB 003.008\n".to_vec(), |_, _| Vec::new()), Kind::Unsupported, "VNC"),
         (Bmc::new(b"HTTP/1.1 503 Busy".to_vec(), |_, _| Vec::new()), Kind::Busy, "slots are full"),
         (Bmc::refusing(2), Kind::Denied, "privilege"),
         (Bmc::refusing(8), Kind::Denied, "not registered"),

@@ -18,7 +18,6 @@ fn a_greeting_that_refuses_is_told_in_words() {
         (Greeting::Full(1), Kind::Busy, "same client"),
         (Greeting::Failed, Kind::Peer, "gave up"),
         (Greeting::Allowed(7), Kind::Unsupported, "SoC id 7"),
-        (Greeting::Rfb, Kind::Unsupported, "RFB"),
         (Greeting::Stopped(14), Kind::Busy, "VNC"),
     ] {
         let error = refused(Setup { greeting, ..Setup::default() }, LONG);

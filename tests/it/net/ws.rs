@@ -327,7 +327,7 @@ fn an_upgrade_that_is_refused_says_by_whom_and_how() {
             "https://elsewhere.example/kvm",
         ),
         ("HTTP/1.1 503 Busy\r\n\r\n", Kind::Busy, "it has no room for us now (HTTP 503)"),
-        ("HTTP/1.1 404 Not Found\r\n\r\n", Kind::Peer, "there is no WebSocket at this path (HTTP 404)"),
+        ("HTTP/1.1 404 Not Found\r\n\r\n", Kind::NotFound, "there is no WebSocket at this path (HTTP 404)"),
         ("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n", Kind::Peer, "it answers the upgrade with HTTP 200"),
         ("RFB 003.008\n", Kind::Peer, "its answer is not HTTP"),
     ] {

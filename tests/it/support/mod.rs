@@ -8,6 +8,7 @@ pub mod program;
 pub mod rfb_encode;
 pub mod servers;
 pub mod tile;
+pub mod vnc;
 pub mod web;
 pub mod world;
 

@@ -265,7 +265,7 @@ pub fn ca_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/tls/ca.pem")
 }
 
-fn server_config(certificate: &str) -> ServerConfig {
+pub fn server_config(certificate: &str) -> ServerConfig {
     let path = ca_file().with_file_name(format!("{certificate}.pem"));
     let chain = CertificateDer::pem_file_iter(&path).unwrap().collect::<Result<_, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_file(&path).unwrap();

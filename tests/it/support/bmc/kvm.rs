@@ -204,7 +204,6 @@ impl<'a> Conversation<'a> {
             Greeting::Full(status) => self.say(MAX_SESSION, status, &[]),
             Greeting::Stopped(reason) => self.stop(reason),
             Greeting::Failed => self.say(FAILED, 0, &[]),
-            Greeting::Rfb => self.link.send(b"RFB 003.008\n"),
         }
         self.greeted = true;
     }

@@ -5,7 +5,7 @@
 //! Deliberately absent: the keyboard and the mouse, virtual media, the Java-era web pages.
 
 mod kvm;
-mod link;
+pub mod link;
 pub mod packet;
 mod pages;
 mod setup;
@@ -20,6 +20,7 @@ pub use setup::{Features, Greeting, Jpeg, Setup, SignOn, Token, Upgrade, Video};
 use ikvm_mcp::base::Frame;
 
 use super::tile::{Encoder, Mode};
+use super::vnc::Vnc;
 use super::web::Web;
 
 /// Everything the fake does happens within this, or the test fails.
@@ -45,6 +46,7 @@ struct State {
     shown: Option<Shown>,
     /// Origin of the web server, as clients name it.
     origin: String,
+    vnc: Option<Arc<Vnc>>,
     sessions: HashMap<String, Session>,
     /// What a viewer URL's token signs on to.
     viewers: HashMap<String, String>,
@@ -150,12 +152,20 @@ impl Bmc {
         Self::start_on(setup, Web::http)
     }
 
+    /// The same, with a server of RFB behind [`Setup::rfb`].
+    pub fn start_with(setup: Setup, vnc: Arc<Vnc>) -> Self {
+        let bmc = Self::start(setup);
+        bmc.shared.state().vnc = Some(vnc);
+        bmc
+    }
+
     fn start_on(setup: Setup, serve: impl FnOnce(pages::Handler) -> Web) -> Self {
         let state = State {
             setup,
             screen: Screen::default(),
             shown: None,
             origin: String::new(),
+            vnc: None,
             sessions: HashMap::new(),
             viewers: HashMap::new(),
             tokens: HashMap::new(),

@@ -18,6 +18,14 @@ const SESSION_TEXT: usize = 35;
 
 pub fn handler(shared: Arc<Shared>) -> Handler {
     Box::new(move |request, stream| {
+        let vnc = {
+            let state = shared.state();
+            state.vnc.clone().filter(|_| state.setup.rfb == Some(request.path()))
+        };
+        if let Some(vnc) = vnc {
+            vnc.serve(request, stream, Some("binary"));
+            return Reply::Taken;
+        }
         if request.path() == "/kvm" {
             return kvm::serve(&shared, request, stream);
         }
@@ -38,11 +46,19 @@ fn answer(shared: &Shared, request: &Request) -> Reply {
         ("GET", "/viewer") => state.viewer(request),
         ("GET", "/sso/viewer") => state.page(request),
         ("GET", "/viewer.html") => match state.cookie(request) {
+            Some(_) if state.setup.rfb == Some("/kvm/0") && state.setup.novnc => Reply::ok(
+                "text/html",
+                "<html><head><title>noVNC</title><script src=\"app/ui.js\"></script></head></html>",
+            )
+            .header("Set-Cookie", "XSRF-TOKEN=x; path=/; secure"),
             Some(_) => Reply::ok("text/html", "<html><script src=\"libs/kvm/app.js\"></script></html>"),
             None => login_page(),
         },
         ("POST", "/api/session") => state.log_in(request),
         ("DELETE", "/api/session") => state.api(request, State::log_out),
+        ("GET", "/api/settings/media/h5viewercfg" | "/api/kvm/token") if state.setup.rfb == Some("/kvm/0") => {
+            not_found()
+        }
         ("GET", "/api/settings/media/h5viewercfg") if !state.setup.has_viewer_config => not_found(),
         ("GET", "/api/settings/media/h5viewercfg" | "/api/kvm/token") => state.api(request, State::token),
         ("GET", "/api/configuration/project") => state.api(request, |state, _| state.features()),

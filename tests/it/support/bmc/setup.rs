@@ -49,6 +49,11 @@ pub struct Setup {
     pub cut: Cut,
     /// Whether the BMC closes the WebSocket when the client stops the session, or leaves that to the client.
     pub hangs_up: bool,
+    /// Where a server of RFB answers instead of IVTP: at `/kvm` unannounced, or at `/kvm/0` with noVNC for a viewer and
+    /// no KVM tokens, as AMI OneTree has it.
+    pub rfb: Option<&'static str>,
+    /// Whether the viewer is noVNC there, or only the tokens are missing.
+    pub novnc: bool,
     /// Whether it sends WebSocket pings and IVTP keep-alives between its packets.
     pub pings: bool,
 }
@@ -80,6 +85,8 @@ impl Default for Setup {
             cut: Cut::Whole,
             hangs_up: true,
             pings: false,
+            rfb: None,
+            novnc: true,
         }
     }
 }
@@ -153,8 +160,6 @@ pub enum Greeting {
     Stopped(u16),
     /// 59.
     Failed,
-    /// RFB: not an IVTP console at all.
-    Rfb,
 }
 
 /// What a full frame is sent as.

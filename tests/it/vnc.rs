@@ -1,0 +1,107 @@
+//! The RFB console against the fake server: the driver unchanged, over real sockets.
+
+mod carriers;
+mod quirks;
+mod security;
+mod viewers;
+mod warm;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ikvm_mcp::base::{Access, Carrier, Certificate, Error, Frame, Kind, Rfb, Route, Secret, Watch};
+use ikvm_mcp::console::{self, Console, Snapshot};
+use ikvm_mcp::net::Trust;
+use ikvm_mcp::rfb::Encoding;
+
+use crate::support::rfb_encode;
+use crate::support::vnc::{Setup, Vnc};
+use crate::support::web::ca_file;
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(60);
+
+fn trust() -> Trust {
+    Trust::with_extra(&std::fs::read(ca_file()).unwrap()).unwrap()
+}
+
+fn access(url: &str) -> Access {
+    let rfb = Rfb { carrier: Carrier::parse(url).unwrap(), user: None, password: None };
+    Access { route: Route::Rfb(Box::new(rfb)), certificate: Certificate::default(), expires: None, notes: Vec::new() }
+}
+
+/// The same with credentials.
+fn with(mut access: Access, user: Option<&str>, password: &str) -> Access {
+    if let Route::Rfb(rfb) = &mut access.route {
+        (rfb.user, rfb.password) = (user.map(str::to_owned), Some(Secret::new(password)));
+    }
+    access
+}
+
+fn open_within(access: &Access, limit: Duration) -> Result<Arc<dyn Console>, Error> {
+    console::open(access, &trust(), &Watch::new("opening the console", limit)).map(Arc::from)
+}
+
+fn open(access: &Access) -> Arc<dyn Console> {
+    open_within(access, LONG).unwrap()
+}
+
+/// Opens a console that will not open: the error.
+#[track_caller]
+fn refused(access: &Access) -> Error {
+    open_within(access, LONG).err().expect("a refusal")
+}
+
+/// Asserts the kind, and that the sentence has these words and a hint.
+#[track_caller]
+fn assert_says(error: &Error, kind: Kind, words: &str) {
+    let sentence = error.to_string();
+    assert!(sentence.contains(words), "no {words:?} in: {sentence}");
+    assert_eq!(error.kind(), kind, "{sentence}");
+    assert!(sentence.contains("; "), "no hint in: {sentence}");
+}
+
+/// The first look, and the end of the console.
+fn look(access: &Access) -> Arc<Snapshot> {
+    let console = open(access);
+    let snapshot = console.snapshot();
+    console.close();
+    snapshot
+}
+
+#[track_caller]
+fn assert_shows(snapshot: &Snapshot, picture: &Frame) {
+    assert!(snapshot.frame.as_deref() == Some(picture), "another picture");
+    assert!(snapshot.complete, "incomplete");
+}
+
+/// A screen of 64 x 48 pixels that is not blank.
+fn screen(seed: u64) -> Frame {
+    rfb_encode::console(64, 48, seed)
+}
+
+#[test]
+fn the_picture_is_the_screen_to_the_bit_in_each_encoding() {
+    let picture = rfb_encode::console(200, 150, 1);
+    for encoding in [
+        Encoding::RAW,
+        Encoding::RRE,
+        Encoding::CORRE,
+        Encoding::HEXTILE,
+        Encoding::ZLIB,
+        Encoding::TIGHT,
+        Encoding::TRLE,
+        Encoding::ZRLE,
+    ] {
+        let server = Vnc::showing(Setup::default(), picture.clone(), encoding);
+        let snapshot = look(&access(&server.url()));
+        assert_shows(&snapshot, &picture);
+        assert_eq!((snapshot.id, snapshot.kind), (1, "VNC (RFB)"));
+        assert_eq!(snapshot.notes, ["the console calls itself fake"]);
+        let seen = server.wait("the end", |seen| seen.ended == 1);
+        assert_eq!(seen.shared, Some(true), "others were shut out");
+        assert!(seen.asked[0].full && seen.asked[0].size == (200, 150));
+        assert!(seen.asked[1..].iter().all(|asked| !asked.full));
+        assert_eq!(seen.format, None, "the server's own format is fine");
+    }
+}
