@@ -2,8 +2,10 @@
 """Packs the fonts of src/text/fonts/ from the packages they come from; src/text/fonts/README.md says how to run it."""
 
 import gzip
+import lzma
 import struct
 import sys
+import uuid
 import zlib
 from pathlib import Path
 
@@ -53,12 +55,56 @@ def psf(path):
     return width, height, glyphs
 
 
+def pcf(path, width):
+    """A font of X11 in PCF: the tables of bitmaps, metrics and encodings, all with the highest byte and bit first."""
+    data = gzip.decompress(path.read_bytes())
+    numbers = lambda at, layout: struct.unpack_from(">" + layout, data, at)
+    (count,) = struct.unpack_from("<I", data, 4)
+    tables = {kind: (at, layout) for kind, layout, _, at in struct.iter_unpack("<4I", data[8 : 8 + 16 * count])}
+    (accelerators, _), (metrics, compact), (bitmaps, layout), (encodings, _) = (tables[kind] for kind in (2, 4, 8, 32))
+    assert compact & 0x100 and layout & 0xC == 0xC
+    pad = 1 << (layout & 3)
+    ascent, descent = numbers(accelerators + 12, "2i")
+    (count,) = numbers(bitmaps + 4, "I")
+    offsets = numbers(bitmaps + 8, f"{count}I")
+    first_low, last_low, first_high, last_high, _ = numbers(encodings + 4, "5H")
+    glyphs = {}
+    for place, code in enumerate((high << 8) + low for high in range(first_high, last_high + 1) for low in range(first_low, last_low + 1)):
+        (slot,) = numbers(encodings + 14 + 2 * place, "H")
+        if slot == 0xFFFF or chr(code) not in REPERTOIRE:
+            continue
+        left, right, advance, up, down = (value - 0x80 for value in numbers(metrics + 6 + 5 * slot, "5B"))
+        if advance != width:
+            continue
+        stride = ((right - left) + 8 * pad - 1) // (8 * pad) * pad
+        start = bitmaps + 8 + 4 * count + 16 + offsets[slot]
+        rows = bits(data[start : start + stride * (up + down)], 8 * stride, up + down)
+        shift = 8 * stride - width + left
+        rows = [row >> shift if shift >= 0 else row << -shift for row in rows]
+        glyphs[chr(code)] = [0] * (ascent - up) + rows + [0] * (descent - down)
+    return width, ascent + descent, glyphs
+
+
 def adapter(rom, height):
     """The table of a height in a VGA BIOS: the one place where codes 00, 20 and FF are blank and DB is full."""
     glyph = lambda at, code: rom[at + code * height :][:height]
     fits = lambda at: not any(glyph(at, 0) + glyph(at, 0x20) + glyph(at, 0xFF)) and glyph(at, 0xDB) == b"\xff" * height
     (at,) = [at for at in range(len(rom) - 256 * height) if fits(at) and any(glyph(at, 0x41))]
     return raw(rom[at : at + 256 * height], height, CP437)
+
+
+def firmware(volume):
+    """The narrow glyphs of a UEFI firmware: entries of code, attributes, 19 rows, from the space to a null code."""
+    guid = uuid.UUID("EE4E5898-3914-4259-9D6E-DC7BD79403CF").bytes_le  # a section packed with LZMA
+    section = volume.index(guid) - 4
+    (offset,) = struct.unpack_from("<H", volume, section + 20)
+    drivers = lzma.LZMADecompressor(lzma.FORMAT_ALONE).decompress(volume[section + offset :])
+    at = drivers.index(b" \0\0" + bytes(19) + b"!\0\0")
+    glyphs = {}
+    while (code := struct.unpack_from("<H", drivers, at)[0]) != 0:
+        glyphs[chr(code)] = list(drivers[at + 3 : at + 22])
+        at += 22
+    return 8, 19, glyphs
 
 
 def fill(font, *others):
@@ -97,15 +143,24 @@ def main():
     if len(sys.argv) != 2:
         sys.exit("usage: pack.py FOLDER; it holds what the packages were unpacked into")
     folder = Path(sys.argv[1])
-    rom = (folder / "usr/share/seabios/vgabios-stdvga.bin").read_bytes()
+    share = folder / "usr/share"
+    rom = (share / "seabios/vgabios-stdvga.bin").read_bytes()
     vga = {height: adapter(rom, height) for height in (8, 14, 16)}
-    cp850 = (folder / "vga-framebuffer/font_testing/cp850-8x16").read_bytes()
+    kernel = raw((folder / "vga-framebuffer/font_testing/cp850-8x16").read_bytes(), 16, CP850)
+    debian = {size: psf(share / f"consolefonts/Uni2-VGA{size}.psf.gz") for size in ("16", "32x16")}
+    terminus = lambda width, height, weight: pcf(share / f"fonts/X11/misc/ter-u{height}{weight}_unicode.pcf.gz", width)
     fonts = [
         ("vga", vga[16]),
         ("vga", vga[14]),
         ("vga", vga[8]),
-        ("kernel", fill(raw(cp850, 16, CP850), vga[16])),
+        ("kernel", fill(kernel, vga[16])),
+        ("unifont", pcf(share / "fonts/X11/misc/unifont.pcf.gz", 8)),
+        ("edk2", firmware((share / "OVMF/OVMF_CODE.fd").read_bytes())),
+        ("debian", fill(debian["16"], kernel, vga[16])),
+        ("debian", debian["32x16"]),
     ]
+    for width, height in ((8, 14), (8, 16), (10, 18), (10, 20), (11, 22), (12, 24), (14, 28), (16, 32)):
+        fonts += [("t", terminus(width, height, "n")), ("t-bold", terminus(width, height, "b"))]
     print(sum(save(*font) for font in fonts), "bytes")
 
 
