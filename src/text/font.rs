@@ -83,8 +83,8 @@ macro_rules! shipped {
 }
 
 /// What the program ships, the most likely first.
-const SHIPPED: [(&str, &[u8]); 24] = shipped! {
-    "vga-8x16" "kernel-8x16" "unifont-8x16" "t-8x16" "t-bold-8x16" "debian-8x16"
+const SHIPPED: [(&str, &[u8]); 25] = shipped! {
+    "vga-8x16" "kernel-8x16" "unifont-8x16" "t-8x16" "t-bold-8x16" "debian-8x16" "rhel-8x16"
     "edk2-8x19"
     "vga-8x8" "vga-8x14" "t-8x14" "t-bold-8x14"
     "t-16x32" "t-bold-16x32" "debian-16x32"
@@ -106,8 +106,13 @@ impl Library {
         LIBRARY.get_or_init(|| {
             let fonts =
                 SHIPPED.map(|(name, file)| psf::parse(name, file).unwrap_or_else(|error| panic!("{name}: {error}")));
-            Self { fonts: Vec::new(), atlases: OnceLock::new() }.with(fonts)
+            Self::of(fonts)
         })
+    }
+
+    /// These fonts and their 9-dot forms, and no others.
+    pub fn of(fonts: impl IntoIterator<Item = Font>) -> Self {
+        Self { fonts: Vec::new(), atlases: OnceLock::new() }.with(fonts)
     }
 
     /// Puts more fonts, and their 9-dot forms, behind those there are.

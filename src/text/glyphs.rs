@@ -216,7 +216,7 @@ impl Atlas {
                     .signals()
                     .iter()
                     .map(|signal| {
-                        let found = self.close(signal).unwrap_or_else(|| self.nearest(signal, main));
+                        let found = self.close(signal, main).unwrap_or_else(|| self.nearest(signal, main));
                         Found { rival: self.rival(&found, signal), ..found }
                     })
                     .max_by(|a, b| a.confidence.total_cmp(&b.confidence));
@@ -245,13 +245,15 @@ impl Atlas {
         })
     }
 
-    /// The shape that the bright or the dark half of a signal forms exactly, if it follows the levels well.
-    fn close(&self, signal: &Signal) -> Option<Found> {
+    /// The shape of the font `main` that the bright or the dark half of a signal forms exactly, if it follows the
+    /// levels well. Among all fonts there is some shape for a cell that was spoilt.
+    fn close(&self, signal: &Signal, main: usize) -> Option<Found> {
         let bright = signal.bright();
         let upright = self.by_mask.get(bright.words(self.dots()));
         let shape = *upright.or_else(|| self.by_mask.get(bright.inverse(self.dots()).words(self.dots())))?;
         let found = self.found(shape, signal);
-        (found.confidence > SURE).then_some(found)
+        let is_of_main = self.shapes[shape as usize].faces.contains(&(main as u16));
+        (is_of_main && found.confidence > SURE).then_some(found)
     }
 
     fn found(&self, shape: u32, signal: &Signal) -> Found {

@@ -10,6 +10,7 @@ mod clean;
 mod font;
 mod glyphs;
 mod grid;
+pub mod learn;
 pub mod psf;
 mod read;
 mod render;

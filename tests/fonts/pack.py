@@ -154,6 +154,8 @@ def main():
         ("vga", vga[14]),
         ("vga", vga[8]),
         ("kernel", fill(kernel, vga[16])),
+        # The slashed zero and the short hyphen of eurlatgr are those of Terminus.
+        ("rhel", (8, 16, vga[16][2] | {"0": terminus(8, 16, "b")[2]["0"], "-": terminus(8, 16, "n")[2]["-"]})),
         ("unifont", pcf(share / "fonts/X11/misc/unifont.pcf.gz", 8)),
         ("edk2", firmware((share / "OVMF/OVMF_CODE.fd").read_bytes())),
         ("debian", fill(debian["16"], kernel, vga[16])),

@@ -10,7 +10,8 @@ use ikvm_mcp::text::{Font, Library};
 use super::support::paint::{BLACK, COLORS, GRAY, Screen};
 use super::support::read_png;
 
-fn font(name: &str) -> &'static Font {
+/// A font the program ships.
+pub fn font(name: &str) -> &'static Font {
     Library::shipped().fonts().iter().find(|font| font.name == name).unwrap_or_else(|| panic!("no font {name}"))
 }
 

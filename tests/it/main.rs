@@ -8,6 +8,7 @@ mod encode;
 mod endtoend;
 mod fonts;
 mod http;
+mod learn;
 mod mcp;
 mod net;
 mod ops;
