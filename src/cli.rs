@@ -21,8 +21,10 @@ use crate::config::Config;
 use crate::config::ovh::Application;
 use crate::mcp;
 use crate::net::Trust;
-use crate::ops::{Ops, ScreenshotOptions, Settings, StatusOptions};
+use crate::ops::{Listing, Ops, ScreenshotOptions, Settings, StatusOptions};
+use crate::provider::Provider;
 use crate::provider::demo::Demo;
+use crate::provider::hosts::{self, Hosts};
 use crate::provider::ovh::{self, Ovh};
 use crate::serve;
 use crate::text::{self, Library, RenderOptions};
@@ -56,27 +58,32 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
         Command::Login => login(),
         Command::Token => print((random::hex::<32>()? + "\n").as_bytes()),
         Command::Serve => {
-            let config = Config::from_environment()?;
+            let config = configuration(invocation)?;
             let ops = operations(&config, invocation.demo);
-            warn_if_unconfigured(&ops);
+            warn(&config, &ops, invocation.demo);
             let server = serve::http::Server::bind(&config.serving?)?;
             end_on_signals(&ops);
             server.run(&ops)
         }
         Command::Stdio => {
-            let ops = operations(&Config::from_environment()?, invocation.demo);
-            warn_if_unconfigured(&ops);
+            let config = configuration(invocation)?;
+            let ops = operations(&config, invocation.demo);
+            warn(&config, &ops, invocation.demo);
             end_on_signals(&ops);
             serve::stdio::serve(&ops, io::stdin(), io::stdout())
         }
         Command::List { json } => {
-            let ops = operations(&Config::from_environment()?, invocation.demo);
-            let servers = watched("listing the servers", LIST_LIMIT, |watch| ops.list_servers(watch))?;
-            print(if *json { mcp::servers_json(&servers) + "\n" } else { table(&servers) }.as_bytes())
+            let ops = operations(&configuration(invocation)?, invocation.demo);
+            let listing = watched("listing the servers", LIST_LIMIT, |watch| ops.list_servers(watch))?;
+            let Listing { servers, failed } = listing;
+            print(if *json { mcp::servers_json(&servers) + "\n" } else { table(&servers) }.as_bytes())?;
+            // A list that is not whole is a failure to a script.
+            let failed = failed.into_iter().map(|(provider, error)| Err(error.doing(format!("servers of {provider}"))));
+            failed.collect()
         }
         Command::Screenshot { server, output, raw, region } => {
             let options = ScreenshotOptions { raw: *raw, region: *region, ..ScreenshotOptions::default() };
-            let shot = at_console(invocation.demo, |ops, watch| ops.screenshot(server, &options, watch))?;
+            let shot = at_console(invocation, |ops, watch| ops.screenshot(server, &options, watch))?;
             for line in shot.facts.lines() {
                 log::line(line);
             }
@@ -84,7 +91,7 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
         }
         Command::Status { server } => {
             let options = StatusOptions::default();
-            let facts = at_console(invocation.demo, |ops, watch| ops.status(server, &options, watch))?;
+            let facts = at_console(invocation, |ops, watch| ops.status(server, &options, watch))?;
             print((facts + "\n").as_bytes())
         }
         Command::Text { image, json } => text_of(image, *json),
@@ -103,12 +110,17 @@ fn text_of(image: &Path, json: bool) -> Result<(), Error> {
 }
 
 /// Does what opens a console, and closes it whatever comes of it.
-fn at_console<T>(demo: bool, work: impl FnOnce(&Ops, &Watch) -> Result<T, Error>) -> Result<T, Error> {
-    let ops = operations(&Config::from_environment()?, demo);
+fn at_console<T>(invocation: &Invocation, work: impl FnOnce(&Ops, &Watch) -> Result<T, Error>) -> Result<T, Error> {
+    let ops = operations(&configuration(invocation)?, invocation.demo);
     end_on_signals(&ops);
     let result = watched("opening the console", LOOK_LIMIT, |watch| work(&ops, watch));
     ops.close();
     result
+}
+
+/// The settings of this process.
+fn configuration(invocation: &Invocation) -> Result<Config, Error> {
+    Config::from_environment(invocation.hosts.as_deref())
 }
 
 /// The operations on the servers that are configured, or on the demo servers.
@@ -122,18 +134,32 @@ fn operations(config: &Config, demo: bool) -> Arc<Ops> {
         max_consoles: config.max_consoles,
         trust: Trust::system(),
     };
-    let trust = settings.trust.clone();
-    Arc::new(match &config.ovh {
-        _ if demo => Ops::new(vec![Box::new(Demo)], settings),
-        Ok(Some(ovh)) => Ops::new(vec![Box::new(Ovh::new(ovh.clone(), trust))], settings),
-        Ok(None) => Ops::new(Vec::new(), settings),
-        Err(error) => Ops::unconfigured(error.clone(), settings),
-    })
+    if demo {
+        return Arc::new(Ops::new(vec![Box::new(Demo)], settings));
+    }
+    let mut providers: Vec<Box<dyn Provider>> = Vec::new();
+    let mut unusable = Vec::new();
+    // What answers at once is asked first.
+    match &config.hosts {
+        Ok(Some(list)) => providers.push(Box::new(Hosts::new(list.clone()))),
+        Ok(None) => {}
+        Err(error) => unusable.push((hosts::NAME, error.clone())),
+    }
+    match &config.ovh {
+        Ok(Some(ovh)) => providers.push(Box::new(Ovh::new(ovh.clone(), settings.trust.clone()))),
+        Ok(None) => {}
+        Err(error) => {
+            let hint = "set what is missing, or start with --demo to try it without credentials";
+            unusable.push((ovh::NAME, error.clone().hint(hint)));
+        }
+    }
+    Arc::new(Ops::with_unusable(providers, unusable, settings))
 }
 
-/// A server without a provider starts all the same: its operator hears why it can do nothing yet.
-fn warn_if_unconfigured(ops: &Ops) {
-    if let Some(error) = ops.unconfigured_because() {
+/// A server that cannot do everything starts all the same: its operator hears what it cannot do yet, and why.
+fn warn(config: &Config, ops: &Ops, demo: bool) {
+    let hosts = config.hosts.iter().flatten().flatten().filter(|_| !demo);
+    for error in ops.unusable().iter().chain(hosts.filter_map(|host| host.access.as_ref().err())) {
         log::line(&error.to_string());
     }
 }

@@ -25,6 +25,7 @@ Usage:
   ikvm-mcp token                make a token for IKVM_TOKEN
 
 Options, with every command:
+      --hosts FILE              your own servers: BMCs, virtual machines, cloud consoles (see the README)
       --demo                    demo servers instead of your own: no credentials, no network
   -h, --help                    print this help
   -V, --version                 print the version
@@ -36,6 +37,8 @@ Environment:
   OVH_CLIENT_ID, OVH_CLIENT_SECRET
                                 an OAuth2 service account; or
   OVH_ACCESS_TOKEN              a bearer token; or the same in ovh.conf
+  IKVM_HOSTS                    the same as --hosts (default: ~/.config/ikvm-mcp/hosts.toml, then
+                                /etc/ikvm-mcp/hosts.toml, where there is one)
   PORT                          port to serve on (3001; 0 takes a free one)
   IKVM_LISTEN                   ADDRESS[:PORT] to serve on (127.0.0.1 and [::1]); others need a token
   IKVM_TOKEN, IKVM_TOKEN_FILE   what every client has to show (Authorization: Bearer TOKEN), or a file with it
@@ -58,6 +61,15 @@ pub struct Invocation {
     pub command: Command,
     /// Demo servers instead of one's own.
     pub demo: bool,
+    /// The file of one's own servers, where the arguments name one.
+    pub hosts: Option<PathBuf>,
+}
+
+impl Invocation {
+    /// A command without options.
+    fn of(command: Command) -> Self {
+        Self { command, demo: false, hosts: None }
+    }
 }
 
 /// What to do.
@@ -109,25 +121,26 @@ pub enum Command {
 pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
     let mut words = Vec::new();
     let (mut demo, mut json, mut raw) = (false, false, false);
-    let (mut output, mut region, mut image) = (None, None, None);
+    let (mut hosts, mut output, mut region, mut image) = (None, None, None, None);
     let mut only_words = false;
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         let text = arg.to_str().ok_or_else(|| usage(format!("{} is not UTF-8", arg.display())))?;
         match text {
             _ if only_words => words.push(text.to_owned()),
-            "-h" | "--help" => return Ok(Invocation { command: Command::Help, demo: false }),
-            "-V" | "--version" => return Ok(Invocation { command: Command::Version, demo: false }),
+            "-h" | "--help" => return Ok(Invocation::of(Command::Help)),
+            "-V" | "--version" => return Ok(Invocation::of(Command::Version)),
             "--demo" => demo = true,
             "--json" => json = true,
             "--raw" => raw = true,
-            "-o" | "--output" => {
+            "-o" | "--output" | "--hosts" | "--image" => {
                 let file = args.next().ok_or_else(|| usage(format!("{text} needs a file name")))?;
-                output = Some(PathBuf::from(file));
-            }
-            "--image" => {
-                let file = args.next().ok_or_else(|| usage("--image needs a file name"))?;
-                image = Some(PathBuf::from(file));
+                let place = match text {
+                    "--hosts" => &mut hosts,
+                    "--image" => &mut image,
+                    _ => &mut output,
+                };
+                *place = Some(PathBuf::from(file));
             }
             "--region" => {
                 let place = args.next().ok_or_else(|| usage("--region needs a place"))?;
@@ -137,6 +150,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
             _ => match text.split_once('=') {
                 Some(("--output", file)) => output = Some(PathBuf::from(file)),
                 Some(("--image", file)) => image = Some(PathBuf::from(file)),
+                Some(("--hosts", file)) => hosts = Some(PathBuf::from(file)),
                 Some(("--region", place)) => region = Some(place_of(place)?),
                 _ if text.starts_with('-') => return Err(usage(format!("there is no option {text}"))),
                 _ => words.push(text.to_owned()),
@@ -183,7 +197,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
             return Err(usage(format!("{option} does not go with this command")));
         }
     }
-    Ok(Invocation { command, demo })
+    Ok(Invocation { command, demo, hosts })
 }
 
 /// A region as people write it: `X,Y,WIDTH,HEIGHT`.
@@ -219,6 +233,9 @@ mod tests {
             assert!(invocation.demo && invocation.command == expected, "{line}: {invocation:?}");
         }
         assert_eq!(parsed("").unwrap().command, Command::Serve);
+        for line in ["--hosts x.toml stdio", "stdio --hosts=x.toml"] {
+            assert_eq!(parsed(line).unwrap().hosts, Some("x.toml".into()), "{line}");
+        }
         assert_eq!(parsed("list --json").unwrap().command, Command::List { json: true });
         assert_eq!(parsed("list --nonsense --help").unwrap_err().kind(), Kind::Usage);
         let text = Command::Text { image: "a.png".into(), json: true };

@@ -7,26 +7,30 @@
 //! | `IKVM_MAX_CONSOLES` | 32 | 1 to 256 |
 //! | `IKVM_PUBLIC_IP` | asked of OVH | one IPv4 address |
 //! | `OVH_...` | none | see [`ovh`] |
+//! | `IKVM_HOSTS` | `~/.config/ikvm-mcp/hosts.toml`, `/etc/ikvm-mcp/hosts.toml` | a file of one's own servers: see `hosts.rs` |
 //! | `PORT`, `IKVM_LISTEN`, `IKVM_TOKEN` ... | a port on loopback | see [`serving`] |
 //!
 //! The only module that reads the environment. An empty variable counts as none: clients that launch a command like
 //! to pass empty ones.
 
+mod hosts;
 pub mod ovh;
 mod ovh_conf;
 pub mod serving;
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::base::{Error, Kind};
+use crate::provider::hosts::Host;
 use crate::provider::ovh::Settings;
 use serving::Serving;
 
-/// More than any ovh.conf holds; keeps `./ovh.conf -> /dev/zero` from filling memory.
-const MAX_FILE: u64 = 256 * 1024;
+/// A system's bundle of authorities has 220 KiB; keeps `./ovh.conf -> /dev/zero` from filling memory.
+const MAX_FILE: u64 = 1024 * 1024;
 
 /// The environment: the value of a variable.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -49,6 +53,8 @@ pub struct Config {
     /// OVH's credentials, `None` where nobody gave any. An error of their own, so that the demo runs and a client
     /// hears what is missing.
     pub ovh: Result<Option<Settings>, Error>,
+    /// One's own servers, `None` where there is no such file; likewise.
+    pub hosts: Result<Option<Vec<Host>>, Error>,
     /// Where and for whom HTTP is served. An error of its own, for not every command serves.
     pub serving: Result<Serving, Error>,
     /// The longest edge of a picture, in pixels.
@@ -62,13 +68,15 @@ pub struct Config {
 }
 
 impl Config {
-    /// The settings of this process.
-    pub fn from_environment() -> Result<Self, Error> {
-        Self::read(&process_variable, &read_file)
+    /// The settings of this process; `hosts` is the file of servers that its arguments name.
+    pub fn from_environment(hosts: Option<&Path>) -> Result<Self, Error> {
+        Self::read(&process_variable, &read_file, hosts)
     }
 
     /// The settings that `environment` and `files` hold. `Kind::Usage` names the variable and its range.
-    pub fn read(environment: Environment<'_>, files: Files<'_>) -> Result<Self, Error> {
+    pub fn read(environment: Environment<'_>, files: Files<'_>, hosts: Option<&Path>) -> Result<Self, Error> {
+        // As it is: a password may end with a space.
+        let hosts = hosts::read(hosts, environment, files);
         let environment = &|name: &str| variable(environment, name);
         let mut notes = Vec::new();
         let public_ip = public_ip(environment)?;
@@ -78,6 +86,7 @@ impl Config {
             idle: Duration::from_secs(number(environment, "IKVM_IDLE_SECONDS", 120, 0..=86_400)?),
             max_consoles: number(environment, "IKVM_MAX_CONSOLES", 32, 1..=256)? as usize,
             ovh: ovh::Sources::read(environment, files, &mut notes).settings(public_ip),
+            hosts,
             notes,
         })
     }
@@ -93,14 +102,11 @@ pub(super) fn read_file(path: &Path) -> io::Result<File> {
     use io::Read;
     let mut text = String::new();
     let file = std::fs::File::open(path)?;
-    let is_public = is_public(&file.metadata()?);
-    file.take(MAX_FILE).read_to_string(&mut text)?;
+    let is_public = file.metadata()?.permissions().mode() & 0o004 != 0;
+    if file.take(MAX_FILE + 1).read_to_string(&mut text)? as u64 > MAX_FILE {
+        return Err(io::Error::other(format!("it is longer than {} KiB", MAX_FILE / 1024)));
+    }
     Ok(File { text, is_public })
-}
-
-/// Whether everybody may read it.
-fn is_public(metadata: &std::fs::Metadata) -> bool {
-    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o004 != 0
 }
 
 fn variable(environment: Environment<'_>, name: &str) -> Option<String> {

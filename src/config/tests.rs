@@ -15,7 +15,7 @@ fn table(pairs: &[(&str, &str)]) -> HashMap<String, String> {
 
 fn read(environment: &[(&str, &str)], files: &[(&str, &str)]) -> Result<Config, Error> {
     let (environment, files) = (table(environment), table(files));
-    Config::read(&|name| environment.get(name).cloned(), &|path| file(&files, path))
+    Config::read(&|name| environment.get(name).cloned(), &|path| file(&files, path), None)
 }
 
 fn file(files: &HashMap<String, String>, path: &Path) -> io::Result<File> {

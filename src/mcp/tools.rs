@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::arguments::{self, Argument, Arguments, Form};
 use super::content;
 use crate::base::{Error, Server, Watch};
-use crate::ops::{Ops, Region, ScreenshotOptions, StatusOptions};
+use crate::ops::{Listing, Ops, Region, ScreenshotOptions, StatusOptions};
 
 /// What the server tells a model about itself.
 pub const INSTRUCTIONS: &str = "Eyes on the consoles of bare-metal servers, through their BMC (iKVM, IPMI): what a \
@@ -214,9 +214,20 @@ impl Tool {
 }
 
 fn list_servers(ops: &Ops, _: &Arguments, wait: &Wait) -> Result<Value, Error> {
-    let servers = ops.list_servers(wait.watch)?;
+    let Listing { servers, failed } = ops.list_servers(wait.watch)?;
     let described: Vec<Value> = servers.iter().map(describe).collect();
-    Ok(content::structured(servers_json(&servers), json!({ "servers": described })))
+    let mut answer = content::structured(servers_json(&servers), json!({ "servers": described }));
+    if !failed.is_empty() {
+        let reasons =
+            failed.iter().map(|(provider, error)| json!({ "provider": provider, "error": error.to_string() }));
+        answer["structuredContent"]["failed"] = reasons.collect();
+        // Blocks of their own: the first stays nothing but the JSON array.
+        let missing = failed.iter().map(|(provider, error)| format!("The servers of {provider} are missing: {error}"));
+        if let Some(blocks) = answer["content"].as_array_mut() {
+            blocks.extend(missing.map(content::text));
+        }
+    }
+    Ok(answer)
 }
 
 /// The servers as the text of `list_servers`: a JSON array in one line.
@@ -257,7 +268,7 @@ fn servers_schema() -> Value {
                     "properties": {
                         "id": text("What get_screenshot takes as serverId."),
                         "name": text("What people call it."),
-                        "provider": text("Where it comes from: ovh, demo."),
+                        "provider": text("Where it comes from: ovh, hosts (the operator's own file), demo."),
                         "datacenter": text_or_null("The provider's short name of the datacenter."),
                         "ip": text_or_null("The main public address."),
                         "state": text("The provider's word for its condition, where known."),
@@ -265,6 +276,18 @@ fn servers_schema() -> Value {
                         "os": text("The operating system that the provider installed, where known."),
                     },
                     "required": ["id", "name", "provider", "datacenter", "ip"],
+                },
+            },
+            "failed": {
+                "type": "array",
+                "description": "The providers whose servers are missing here, where there are such.",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "provider": text("Whose servers are missing."),
+                        "error": text("Why, and what to do about it."),
+                    },
+                    "required": ["provider", "error"],
                 },
             },
         },

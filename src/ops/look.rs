@@ -55,7 +55,7 @@ impl Ops {
         let power = snapshot.power.or_else(|| {
             let watch = watch.within("asking the provider for the power state", POWER_LIMIT);
             // A witness that fails is no reason to withhold the picture.
-            self.providers.ask(&watch, |provider| provider.power(server, &watch)).ok().flatten()
+            self.providers.ask(server, &watch, |provider, id| provider.power(id, &watch)).ok().flatten()
         });
         let picture_id = format!("{:x}-{}", lease.session, snapshot.id);
         Ok(Looked::At(Look { snapshot, power, picture_id, _lease: lease }))

@@ -5,6 +5,7 @@ mod screenshot;
 pub mod sessions;
 mod status;
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use std::time::Duration;
 pub use screenshot::{Region, Screenshot, ScreenshotOptions};
 pub use status::StatusOptions;
 
-use crate::base::{Error, Kind, Server, Watch};
+use crate::base::{Error, Kind, Route, Server, Watch};
 use crate::console::{self, Console};
 use crate::net::Trust;
 use crate::provider::{Provider, Wanted};
@@ -43,21 +44,18 @@ pub struct Ops {
 }
 
 impl Ops {
-    /// The operations on the servers of `providers`.
+    /// The operations on the servers of `providers`. Where two know the same id, the first of them is asked.
     pub fn new(providers: Vec<Box<dyn Provider>>, settings: Settings) -> Self {
-        let missing = Error::new(Kind::Usage, "no provider is configured")
-            .hint("run `ikvm-mcp login` to get OVHcloud credentials, or start with --demo to try it without any");
-        Self::build(Providers { list: providers, missing, spent: Mutex::default() }, settings)
+        Self::with_unusable(providers, Vec::new(), settings)
     }
 
-    /// The operations without a provider: each answers with the reason.
-    pub fn unconfigured(missing: Error, settings: Settings) -> Self {
-        let missing = missing.hint("set what is missing, or start with --demo to try it without credentials");
-        Self::build(Providers { list: Vec::new(), missing, spent: Mutex::default() }, settings)
-    }
-
-    fn build(providers: Providers, settings: Settings) -> Self {
-        let providers = Arc::new(providers);
+    /// The same, beside providers whose settings are wrong: their servers are missing, and every list says why.
+    pub fn with_unusable(
+        providers: Vec<Box<dyn Provider>>,
+        unusable: Vec<(&'static str, Error)>,
+        settings: Settings,
+    ) -> Self {
+        let providers = Arc::new(Providers { list: providers, unusable, spent: Mutex::default() });
         let limits = Limits { idle: settings.idle, consoles: settings.max_consoles };
         let (opener, trust) = (Arc::clone(&providers), settings.trust.clone());
         let open = move |server: &str, watch: &Watch| opener.open(server, &trust, watch);
@@ -65,13 +63,17 @@ impl Ops {
         Self { providers, settings, sessions: Sessions::new(Box::new(open), limits), encoders: Slots::new(cores) }
     }
 
-    /// Why nothing can be done, where no provider is configured.
-    pub fn unconfigured_because(&self) -> Option<&Error> {
-        self.providers.list.is_empty().then_some(&self.providers.missing)
+    /// What is wrong with the settings, as far as it keeps servers away.
+    pub fn unusable(&self) -> Vec<Error> {
+        let Providers { list, unusable, .. } = &*self.providers;
+        match unusable.as_slice() {
+            [] if list.is_empty() => vec![none_configured()],
+            unusable => unusable.iter().map(|(_, error)| error.clone()).collect(),
+        }
     }
 
-    /// The servers of all providers, in a fixed order.
-    pub fn list_servers(&self, watch: &Watch) -> Result<Vec<Server>, Error> {
+    /// The servers of all providers, in a fixed order; an error where none of them could be asked.
+    pub fn list_servers(&self, watch: &Watch) -> Result<Listing, Error> {
         self.providers.servers(watch).map_err(|error| error.doing("list of servers"))
     }
 
@@ -92,42 +94,70 @@ impl Ops {
     }
 }
 
+/// The servers, as far as they are known.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// Each with an id that no other has.
+    pub servers: Vec<Server>,
+    /// The providers that could not be asked, and why.
+    pub failed: Vec<(&'static str, Error)>,
+}
+
 struct Providers {
     list: Vec<Box<dyn Provider>>,
-    /// Why there is none, where there is none.
-    missing: Error,
+    /// The names of those that cannot work, and why.
+    unusable: Vec<(&'static str, Error)>,
     /// The servers whose last access we logged out: it cannot be used again.
     spent: Mutex<HashSet<String>>,
 }
 
 impl Providers {
-    fn configured(&self) -> Result<&[Box<dyn Provider>], Error> {
-        if self.list.is_empty() { Err(self.missing.clone()) } else { Ok(&self.list) }
-    }
-
-    fn servers(&self, watch: &Watch) -> Result<Vec<Server>, Error> {
-        let mut servers = Vec::new();
-        for provider in self.configured()? {
-            servers.extend(provider.servers(watch)?);
+    fn servers(&self, watch: &Watch) -> Result<Listing, Error> {
+        let mut listing = Listing { servers: Vec::new(), failed: self.unusable.clone() };
+        for provider in &self.list {
+            match provider.servers(watch) {
+                Ok(servers) => listing.servers.extend(servers),
+                Err(error) if watch.is_cancelled() => return Err(error),
+                Err(error) => listing.failed.push((provider.name(), error)),
+            }
         }
-        Ok(servers)
+        if listing.failed.len() == self.unusable.len() + self.list.len() {
+            return Err(listing.failed.into_iter().next().map_or_else(none_configured, |(_, error)| error));
+        }
+        tell_apart(&mut listing.servers);
+        Ok(listing)
     }
 
-    /// What the first provider that knows the server answers.
-    fn ask<T>(&self, watch: &Watch, ask: impl Fn(&dyn Provider) -> Result<T, Error>) -> Result<T, Error> {
-        for provider in self.configured()? {
-            match ask(provider.as_ref()) {
+    /// What the first provider that knows the server answers; `provider/id` asks that provider alone.
+    fn ask<T>(
+        &self,
+        server: &str,
+        watch: &Watch,
+        ask: impl Fn(&dyn Provider, &str) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let named = server.split_once('/');
+        let named = named.and_then(|(name, id)| Some((self.list.iter().find(|provider| provider.name() == name)?, id)));
+        if let Some((provider, id)) = named {
+            return ask(provider.as_ref(), id);
+        }
+        for provider in &self.list {
+            match ask(provider.as_ref(), server) {
                 Err(error) if error.kind() == Kind::NotFound => {}
                 answer => return answer,
             }
         }
-        Err(Error::new(Kind::NotFound, "no such server").hint(self.known(watch)))
+        Err(match self.unusable.first() {
+            // It may be one of those that nobody can tell of.
+            Some((_, error)) => error.clone(),
+            None if self.list.is_empty() => none_configured(),
+            None => Error::new(Kind::NotFound, "no such server").hint(self.known(watch)),
+        })
     }
 
     fn known(&self, watch: &Watch) -> String {
         /// So many ids fit into a sentence.
         const SHOWN: usize = 10;
-        let Ok(servers) = self.servers(watch) else {
+        let Ok(Listing { servers, .. }) = self.servers(watch) else {
             return "call list_servers".to_owned();
         };
         let ids: Vec<&str> = servers.iter().take(SHOWN).map(|server| server.id.as_str()).collect();
@@ -139,18 +169,40 @@ impl Providers {
     /// the BMC turns it away (somebody logged its session out).
     fn open(&self, server: &str, trust: &Trust, watch: &Watch) -> Result<Box<dyn Console>, Error> {
         let spent = || self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        // A new viewer URL may help; a refused password stays refused, and each try brings its account closer to a lock.
+        let is_renewable = Cell::new(false);
         let attempt = |wanted| {
             watch.enter("asking the provider for access");
-            let access = self.ask(watch, |provider| provider.access(server, wanted, watch))?;
+            let access = self.ask(server, watch, |provider, id| provider.access(id, wanted, watch))?;
+            is_renewable.set(matches!(access.route, Route::Viewer(_)));
             // Every console logs its session out when it closes, also one that never opened.
             spent().insert(server.to_owned());
             console::open(&access, trust, watch)
         };
         let wanted = if spent().contains(server) { Wanted::New } else { Wanted::Any };
         match attempt(wanted) {
-            Err(error) if error.kind() == Kind::Denied && wanted == Wanted::Any => attempt(Wanted::New),
+            Err(error) if error.kind() == Kind::Denied && wanted == Wanted::Any && is_renewable.get() => {
+                attempt(Wanted::New)
+            }
             result => result,
         }
+    }
+}
+
+fn none_configured() -> Error {
+    Error::new(Kind::Usage, "no provider is configured").hint(
+        "name your own servers in a file (--hosts), run `ikvm-mcp login` to get OVHcloud credentials, or start with \
+         --demo to try it without any",
+    )
+}
+
+/// Puts the provider before each id that more than one server has.
+fn tell_apart(servers: &mut [Server]) {
+    let mut seen = HashSet::new();
+    let twice: HashSet<String> =
+        servers.iter().filter(|server| !seen.insert(server.id.as_str())).map(|server| server.id.clone()).collect();
+    for server in servers.iter_mut().filter(|server| twice.contains(&server.id)) {
+        server.id = format!("{}/{}", server.provider, server.id);
     }
 }
 

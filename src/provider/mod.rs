@@ -3,6 +3,7 @@
 //! A provider never touches a console; it answers with an [`Access`] that `console` consumes.
 
 pub mod demo;
+pub mod hosts;
 pub mod ovh;
 
 use crate::base::{Access, Error, Power, Server, Watch};

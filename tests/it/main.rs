@@ -14,6 +14,7 @@ mod net;
 mod ops;
 mod ovh;
 mod ovh_access;
+mod providers;
 mod rfb;
 mod soak;
 mod stdio;

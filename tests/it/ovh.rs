@@ -81,7 +81,7 @@ fn the_environment_leads_to_the_servers() {
     let fake = FakeOvh::start();
     let variables = fake.environment();
     let environment = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
-    let config = Config::read(&environment, &|_| Err(std::io::ErrorKind::NotFound.into())).unwrap();
+    let config = Config::read(&environment, &|_| Err(std::io::ErrorKind::NotFound.into()), None).unwrap();
     let ovh = Ovh::new(config.ovh.unwrap().unwrap(), Trust::system());
     assert_eq!(ovh.servers(&watch()).unwrap().len(), 1);
 }

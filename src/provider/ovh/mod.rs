@@ -38,7 +38,7 @@ use refusal::Failure;
 use shared::Shared;
 
 /// The provider's name.
-const NAME: &str = "ovh";
+pub const NAME: &str = "ovh";
 
 /// Calls for details at a time: OVH's staff asks for about one call a second.
 const IN_FLIGHT: usize = 4;

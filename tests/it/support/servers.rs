@@ -70,8 +70,17 @@ pub fn waiting() -> (Listing, Receiver<()>, Receiver<Kind>) {
 
 /// The operations on the servers of one provider.
 pub fn ops(provider: impl Provider + 'static) -> Arc<Ops> {
-    let settings = Settings { max_edge: 2000, idle: Duration::from_secs(60), max_consoles: 8, trust: Trust::system() };
-    Arc::new(Ops::new(vec![Box::new(provider)], settings))
+    ops_of(vec![Box::new(provider)])
+}
+
+/// The operations on the servers of several.
+pub fn ops_of(providers: Vec<Box<dyn Provider>>) -> Arc<Ops> {
+    Arc::new(Ops::new(providers, settings()))
+}
+
+/// Settings that no test waits for.
+pub fn settings() -> Settings {
+    Settings { max_edge: 2000, idle: Duration::from_secs(60), max_consoles: 8, trust: Trust::system() }
 }
 
 /// A server of which everything is known, and one of which little is.
