@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::clock::Utc;
-use crate::base::{Access, Certificate, Error, Frame, Kind, Power, Route, Watch};
+use crate::base::{Access, Certificate, Error, Frame, Power, Route, Watch};
 use crate::net::Trust;
 
 mod ami;
@@ -99,11 +99,8 @@ pub fn open(access: &Access, trust: &Trust, watch: &Watch) -> Result<Box<dyn Con
     }
     let line: Box<dyn ami::Line> = match &access.route {
         Route::Viewer(url) => Box::new(ami::Live::new(url, trust)?),
+        Route::Bmc(bmc) => Box::new(ami::Live::with_login(bmc.clone(), trust)),
         Route::Rfb(rfb) => return vnc::open(rfb, trust, notes, watch),
-        Route::Bmc(_) => {
-            let what = format!("no driver yet for {}", access.route.describe());
-            return Err(Error::new(Kind::Unsupported, what));
-        }
         Route::Recording(recording) => Box::new(replay::Recorded(Arc::clone(recording))),
     };
     ami::open(line, notes, watch)

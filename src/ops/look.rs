@@ -115,8 +115,10 @@ impl Look {
             },
         );
         facts.add("console", snapshot.kind);
-        if snapshot.role == Some(Role::Viewer) {
-            facts.add("role", "viewer only: somebody else controls the console");
+        match snapshot.role {
+            Some(Role::Master) => facts.add("role", "master: nobody else controls the console"),
+            Some(Role::Viewer) => facts.add("role", "viewer only: somebody else controls the console"),
+            None => {}
         }
         if !snapshot.viewers.is_empty() {
             facts.add("also viewing", snapshot.viewers.join(", "));

@@ -3,6 +3,7 @@
 //! Every scenario ends with the fake's own account: as many logouts and closes as logins and opens.
 
 mod live;
+mod login;
 mod refusals;
 mod sign_on;
 mod video;
@@ -58,7 +59,11 @@ fn open(bmc: &Bmc) -> Arc<dyn Console> {
 
 /// Opens the console, takes the picture, closes.
 fn look(bmc: &Bmc) -> Arc<Frame> {
-    let console = open(bmc);
+    look_at(bmc, &access(bmc.viewer_url()))
+}
+
+fn look_at(bmc: &Bmc, access: &Access) -> Arc<Frame> {
+    let console = open_at(access, &Watch::new("opening the console", LONG)).unwrap();
     let frame = console.snapshot().frame.clone();
     console.close();
     bmc.assert_all_closed();

@@ -1,12 +1,13 @@
-//! The way to an AMI console through its web server: from a viewer URL to a KVM token and the WebSocket.
+//! The way to an AMI console through its web server: from a viewer URL or a login to a KVM token and the WebSocket.
 //!
-//! Source: AMI MegaRAC, SSO viewer URL, KVM token, transports, cleanup; observed by others on ASRock Rack, Gigabyte
-//! and ASUS boards.
+//! Source: AMI MegaRAC, REST login, SSO viewer URL, KVM token, transports, cleanup; observed by others on ASRock Rack,
+//! Gigabyte and ASUS boards.
 //!
 //! | request | gives |
 //! |---|---|
-//! | GET the viewer URL, redirects followed | the session's cookie, the CSRF token |
+//! | with a viewer URL: GET it, redirects followed | the session's cookie, the CSRF token |
 //! | GET /viewer.html | newer values of both, on some boards |
+//! | with a login: POST /api/session | the session's cookie, the CSRF token |
 //! | GET /api/configuration/project | whether the firmware knows reconnection; once |
 //! | GET /api/settings/media/h5viewercfg, else /api/kvm/token | the KVM token, for one session |
 //! | WebSocket /kvm | the console |
@@ -15,7 +16,7 @@
 //! What answers decides: where the viewer page is noVNC, or there is no KVM token to be had, the console speaks RFB (AMI
 //! OneTree, OpenBMC) behind a WebSocket of its own, to which the page's cookies lead.
 //!
-//! One request at a time, none repeated. Deliberately absent: logging in with a password.
+//! One request at a time, none repeated: retries fill the table of sessions, and lock accounts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,8 @@ use serde_json::Value;
 
 use super::{Attempt, Call, Line};
 use crate::base::bytes::clean_text;
-use crate::base::{Error, Kind, Secret, Url, Watch, log};
+use crate::base::url::percent_encode;
+use crate::base::{Bmc, Error, Kind, Secret, Url, Watch, log};
 use crate::ivtp::{Config, Hello};
 use crate::net::http::CALL_LIMIT;
 use crate::net::{Client, Method, Peer, Request, Response, Trust, ws};
@@ -37,9 +39,9 @@ const LOGOUT_LIMIT: Duration = Duration::from_millis(1_000);
 /// With it the firmware waits for a connection-complete packet.
 const RECONNECT: &str = "KVM_SESSION_RECONNECT";
 
-/// A BMC reached by a viewer URL.
+/// A BMC reached through its web server.
 pub(in crate::console) struct Live {
-    viewer: Url,
+    entry: Entry,
     client: Client,
     trust: Trust,
     session: Option<WebSession>,
@@ -47,6 +49,14 @@ pub(in crate::console) struct Live {
     cookies: Vec<(String, Secret)>,
     /// Whether a page was noVNC.
     is_novnc: bool,
+}
+
+/// How a session of the web server begins.
+enum Entry {
+    /// With a page that signs us on.
+    Viewer(Url),
+    /// With a name and a password.
+    Login(Bmc),
 }
 
 /// What identifies us to the web server.
@@ -68,14 +78,62 @@ impl Live {
                 format!("the viewer URL begins with {}://, not https://", viewer.scheme),
             ));
         }
+        Ok(Self::at(Entry::Viewer(viewer), trust))
+    }
+
+    /// The same for a BMC that we log in to.
+    pub(in crate::console) fn with_login(bmc: Bmc, trust: Trust) -> Self {
+        Self::at(Entry::Login(bmc), trust)
+    }
+
+    fn at(entry: Entry, trust: Trust) -> Self {
         let client = Client::new(Peer::Bmc, trust.clone());
-        Ok(Self { viewer, client, trust, session: None, cookies: Vec::new(), is_novnc: false })
+        Self { entry, client, trust, session: None, cookies: Vec::new(), is_novnc: false }
+    }
+
+    /// Begins a session of the web server.
+    fn sign_on(&mut self, watch: &Watch) -> Result<(), Error> {
+        match &self.entry {
+            Entry::Viewer(url) => self.follow(url.clone(), &watch.within("opening the viewer page", CALL_LIMIT)),
+            Entry::Login(bmc) => self.log_in(bmc.clone(), &watch.within("logging in to the BMC", CALL_LIMIT)),
+        }
+    }
+
+    /// Sends the name and the password, once.
+    fn log_in(&mut self, bmc: Bmc, watch: &Watch) -> Result<(), Error> {
+        watch.left()?;
+        // Not cut short when nobody wants the console any more: a session whose cookie never came could not be ended.
+        let patient = Watch::new(watch.stage(), CALL_LIMIT);
+        let origin = bmc.url.origin();
+        let page = bmc.url.with(&bmc.url.scheme, "/");
+        let page =
+            self.client.send(&Request { method: Method::Get, url: &page, headers: Vec::new(), body: None }, watch)?;
+        let form = "application/x-www-form-urlencoded".to_owned();
+        let mut headers = vec![("Content-Type", form), ("Referer", format!("{origin}/")), ("Origin", origin)];
+        // Some firmware makes an anonymous session with its page, which the login then makes ours.
+        let anonymous = set_cookie(&page, "QSESSIONID");
+        headers.extend(anonymous.iter().map(|cookie| ("Cookie", format!("QSESSIONID={}", cookie.reveal()))));
+        let url = bmc.url.with(&bmc.url.scheme, "/api/session");
+        // A body in JSON is refused by some firmware, the pair in the query ends in a log.
+        let (user, password) = (percent_encode(&bmc.user), percent_encode(bmc.password.reveal()));
+        let body = Some(format!("username={user}&password={password}").into_bytes());
+        let response = self.client.send(&Request { method: Method::Post, url: &url, headers, body }, &patient)?;
+        let answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        let is_success = response.status == 200 && answer["ok"] == 0;
+        // Before anything else: a session that began must end, whatever else is wrong with it.
+        if let Some(cookie) = set_cookie(&response, "QSESSIONID").or(anonymous.filter(|_| is_success)) {
+            self.keep(&url, cookie);
+            if let Some(session) = &mut self.session {
+                session.csrf = answer["CSRFToken"].as_str().and_then(value);
+            }
+        }
+        logged_in(&response, &answer, self.session.is_some()).map_err(|error| error.doing(format!("POST {url}")))?;
+        watch.left().map(|_| ())
     }
 
     /// Follows the viewer URL to a session of the web server.
-    fn sign_on(&mut self, watch: &Watch) -> Result<(), Error> {
-        let watch = &watch.within("opening the viewer page", CALL_LIMIT);
-        let mut url = self.viewer.clone();
+    fn follow(&mut self, viewer: Url, watch: &Watch) -> Result<(), Error> {
+        let mut url = viewer.clone();
         let page = self.visit(&mut url, watch)?;
         check(&page).map_err(|error| error.doing(format!("GET {url}")))?;
         let text = page.text();
@@ -85,7 +143,7 @@ impl Live {
         }
         if self.session.is_none() {
             // What the page's script would make a cookie of.
-            let token = || self.viewer.query_value("token").and_then(|token| value(&token));
+            let token = || viewer.query_value("token").and_then(|token| value(&token));
             let Some(cookie) = script_value(&text, "QSESSIONID").or_else(token) else {
                 return Err(turned_away("the viewer page gives no session"));
             };
@@ -172,20 +230,24 @@ impl Live {
 
     /// Opens the WebSocket behind which the BMC speaks RFB: where noVNC's own `path` says, else where it usually is.
     fn rfb(&self, watch: &Watch) -> Result<Call, Error> {
-        let scheme = if self.viewer.is_tls() { "wss" } else { "ws" };
-        let named = self.viewer.query_value("path").map(|path| format!("/{}", path.trim_start_matches('/')));
+        let viewer = match &self.entry {
+            Entry::Viewer(url) => url,
+            Entry::Login(bmc) => &bmc.url,
+        };
+        let scheme = if viewer.is_tls() { "wss" } else { "ws" };
+        let named = viewer.query_value("path").map(|path| format!("/{}", path.trim_start_matches('/')));
         let paths = named.map_or(vec!["/kvm/0".to_owned(), "/kvm".to_owned()], |path| vec![path]);
-        let origin = self.viewer.with(&self.viewer.scheme, "/").origin();
+        let origin = viewer.with(&viewer.scheme, "/").origin();
         // OpenBMC takes its CSRF token for the subprotocol, and no other.
         let csrf = self.cookies.iter().find(|(name, _)| name == "XSRF-TOKEN").map(|(_, value)| value.reveal());
         let mut last = Error::new(Kind::NotFound, "there is no WebSocket that speaks RFB");
         for path in paths {
-            let url = self.viewer.with(scheme, &path);
+            let url = viewer.with(scheme, &path);
             let headers = vec![("Cookie", self.jar()), ("Origin", origin.clone())];
             let upgrade = ws::Upgrade { url: &url, headers, subprotocols: &[csrf.unwrap_or("binary")] };
             match ws::open(&upgrade, &self.trust, watch) {
                 Ok(channel) => {
-                    let password = self.viewer.query_value("password").map(Secret::new);
+                    let password = viewer.query_value("password").map(Secret::new);
                     return Ok(Call::Rfb { channel: Arc::from(channel), password });
                 }
                 Err(error) if error.kind() == Kind::NotFound => last = error,
@@ -223,6 +285,29 @@ impl Live {
 
 impl Line for Live {
     fn dial(&mut self, attempt: Attempt, watch: &Watch) -> Result<Call, Error> {
+        let hint = match &self.entry {
+            Entry::Viewer(_) => "request a new console access",
+            Entry::Login(_) => "try again; on some firmware an account's next login ends its last one",
+        };
+        let turned_away = |error: Error| if error.kind() == Kind::Denied { error.hint(hint) } else { error };
+        self.begin(attempt, watch).map_err(turned_away)
+    }
+
+    fn log_out(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        let watch = Watch::new("logging out", LOGOUT_LIMIT);
+        let url = session.origin.with(&session.origin.scheme, "/api/session");
+        let request = Request { method: Method::Delete, url: &url, headers: session.headers(), body: None };
+        if let Err(error) = self.client.send(&request, &watch) {
+            // The session stays until the BMC forgets it, and the table has few places: the operator should know.
+            log::line(&format!("a BMC session was not logged out: {error}"));
+        }
+    }
+}
+
+impl Live {
+    /// Signs on, the first time, and connects with a new token.
+    fn begin(&mut self, attempt: Attempt, watch: &Watch) -> Result<Call, Error> {
         if attempt == Attempt::First {
             self.sign_on(watch)?;
             if self.is_novnc {
@@ -245,17 +330,6 @@ impl Line for Live {
         let upgrade = ws::Upgrade { url: &url, headers, subprotocols: &["binary", "base64"] };
         let channel = ws::open(&upgrade, &self.trust, watch)?;
         Ok(Call::Ivtp { channel: Arc::from(channel), config })
-    }
-
-    fn log_out(&mut self) {
-        let Some(session) = self.session.take() else { return };
-        let watch = Watch::new("logging out", LOGOUT_LIMIT);
-        let url = session.origin.with(&session.origin.scheme, "/api/session");
-        let request = Request { method: Method::Delete, url: &url, headers: session.headers(), body: None };
-        if let Err(error) = self.client.send(&request, &watch) {
-            // The session stays until the BMC forgets it, and the table has few places: the operator should know.
-            log::line(&format!("a BMC session was not logged out: {error}"));
-        }
     }
 }
 
@@ -339,7 +413,33 @@ fn check(response: &Response) -> Result<(), Error> {
 }
 
 fn turned_away(what: &str) -> Error {
-    Error::new(Kind::Denied, what).hint("request a new console access")
+    Error::new(Kind::Denied, what)
+}
+
+/// What an answer to the name and the password comes to. The code decides, for the texts are the same for a bad password
+/// and a full table.
+fn logged_in(response: &Response, answer: &Value, has_session: bool) -> Result<(), Error> {
+    let code = answer["code"].as_i64();
+    let refused = |code: String| {
+        Err(Error::new(Kind::Denied, format!("the BMC does not accept the user and the password ({code})"))
+            .hint("check both in hosts.toml before trying again: too many wrong tries lock the account"))
+    };
+    match (response.status, code, answer["ok"].as_i64()) {
+        (_, Some(15_000 | 17_000), _) => check(response),
+        (401, Some(code), _) => refused(format!("HTTP 401, code {code}")),
+        (401, None, _) => refused("HTTP 401".to_owned()),
+        (404 | 405, ..) => {
+            Err(Error::new(Kind::Unsupported, "the BMC has no REST login: older firmware, or no MegaRAC"))
+        }
+        (200..=299, _, Some(result)) if result != 0 => refused(format!("result {result}")),
+        (200..=299, ..) if answer["passwordStatus"] == 1 => {
+            Err(Error::new(Kind::Denied, "the BMC wants the account's password to be changed first")
+                .hint("log in to its web page once and change it"))
+        }
+        (200..=299, ..) if !has_session => Err(Error::new(Kind::Peer, "the BMC's answer to the login has no session")
+            .hint("check that console is the address of an AMI MegaRAC's web page")),
+        _ => check(response),
+    }
 }
 
 fn is_html(response: &Response) -> bool {

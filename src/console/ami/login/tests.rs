@@ -52,7 +52,7 @@ fn an_answer_that_turns_us_away_says_what_to_do() {
     for (status, body, kind, words) in [
         (401, r#"{"error":"Could not login","code":15000}"#, Kind::Busy, "session table is full"),
         (401, r#"{"error":"Could not login","code":1005}"#, Kind::Denied, "HTTP 401"),
-        (401, "", Kind::Denied, "request a new console access"),
+        (401, "", Kind::Denied, "does not accept the session"),
         (500, r#"{"code":17000}"#, Kind::Busy, "firmware"),
         (403, "<html>banned</html>", Kind::Busy, "wait 3 min"),
         (403, "{}", Kind::Denied, "HTTP 403"),
@@ -64,6 +64,30 @@ fn an_answer_that_turns_us_away_says_what_to_do() {
         assert!(error.to_string().contains(words), "{error}");
     }
     assert!(check(&response(200, "text/html", "<html>")).is_ok());
+}
+
+#[test]
+fn an_answer_to_a_login_is_judged_by_its_code() {
+    for (status, body, kind, words) in [
+        (401, r#"{"error":"Could not login","code":15000}"#, Kind::Busy, "session table is full"),
+        (401, r#"{"error":"Could not login","code":1005}"#, Kind::Denied, "(HTTP 401, code 1005); check both"),
+        (401, "Unauthorized", Kind::Denied, "(HTTP 401); check both"),
+        (500, r#"{"code":17000}"#, Kind::Busy, "firmware"),
+        (200, r#"{"ok":7}"#, Kind::Denied, "(result 7); check both"),
+        (200, r#"{"ok":0,"passwordStatus":1}"#, Kind::Denied, "changed first"),
+        (403, "<html>banned</html>", Kind::Busy, "wait 3 min"),
+        (503, "", Kind::Busy, "too busy"),
+    ] {
+        let response = response(status, "", body);
+        let answer = serde_json::from_str(body).unwrap_or_default();
+        let error = logged_in(&response, &answer, true).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let good = response(200, "", r#"{"ok":0,"CSRFToken":"x"}"#);
+    assert!(logged_in(&good, &Value::Null, true).is_ok());
+    let error = logged_in(&good, &Value::Null, false).unwrap_err();
+    assert!(error.to_string().contains("no session; check that console is"), "{error}");
 }
 
 #[test]

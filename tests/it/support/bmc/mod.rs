@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use link::Cut;
-pub use setup::{Features, Greeting, Jpeg, Setup, SignOn, Token, Upgrade, Video};
+pub use setup::{Features, Greeting, Jpeg, Login, Setup, SignOn, Token, Upgrade, Video};
 
 use ikvm_mcp::base::Frame;
 
@@ -192,6 +192,11 @@ impl Bmc {
             if state.setup.sign_on == SignOn::Parameter { session.clone() } else { state.secret("sso-token", 32) };
         state.viewers.insert(token.clone(), session);
         format!("{}/viewer?token={token}", state.origin)
+    }
+
+    /// The address of its web server.
+    pub fn url(&self) -> String {
+        self.shared.state().origin.clone()
     }
 
     /// Ends every web session, as an idle timeout does.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::kvm;
-use super::setup::{Features, SignOn, Token};
+use super::setup::{Features, Login, SignOn, Token};
 use super::{KvmToken, Shared, State, USER};
 use crate::support::web::{Reply, Request, Stream};
 
@@ -43,6 +43,7 @@ pub fn handler(shared: Arc<Shared>) -> Handler {
 
 fn answer(shared: &Shared, request: &Request) -> Reply {
     shared.update(|state| match (request.method.as_str(), request.path()) {
+        ("GET", "/") => state.home(),
         ("GET", "/viewer") => state.viewer(request),
         ("GET", "/sso/viewer") => state.page(request),
         ("GET", "/viewer.html") => match state.cookie(request) {
@@ -112,8 +113,13 @@ impl State {
         if request.header("content-type").is_none_or(|kind| !kind.starts_with("application/x-www-form-urlencoded")) {
             return json(403, "{\"error\":\"Forbidden\"}");
         }
-        if let Token::Unauthorized(code) = self.setup.token {
-            return unauthorized(code, "Could not login");
+        match self.setup.login {
+            Login::Unauthorized(code) => return unauthorized(code, "Could not login"),
+            Login::Banned => return Reply::status(403, "<html><body>Forbidden</body></html>"),
+            Login::Result(result) => return json(200, format!("{{ \"ok\": {result} }}")),
+            Login::Page => return Reply::ok("text/html", "<html><body>Welcome to nginx!</body></html>"),
+            Login::Seeded if self.cookie(request).is_none() => return unauthorized(1009, "Invalid Authentication"),
+            Login::Given | Login::Seeded | Login::MustChange => {}
         }
         let body = request.text();
         let field = |name: &str| {
@@ -123,11 +129,32 @@ impl State {
         if (field("username").as_deref(), field("password").as_deref()) != (Some(USER.0), Some(USER.1)) {
             return unauthorized(1005, "Could not login");
         }
-        let cookie = self.open_session();
+        let seeded = self.cookie(request);
+        let cookie = seeded.clone().unwrap_or_else(|| self.open_session());
         self.see(&cookie);
+        let status = u8::from(self.setup.login == Login::MustChange);
         let csrf = &self.sessions[&cookie].csrf;
-        json(200, format!("{{ \"ok\": 0, \"privilege\": 4, \"extendedpriv\": 259, \"CSRFToken\": \"{csrf}\" }}"))
-            .header("Set-Cookie", format!("QSESSIONID={cookie}; path=/; secure; HttpOnly"))
+        let reply = json(
+            200,
+            format!(
+                "{{ \"ok\": 0, \"privilege\": 4, \"extendedpriv\": 259, \"passwordStatus\": {status}, \
+                 \"CSRFToken\": \"{csrf}\" }}"
+            ),
+        );
+        match seeded {
+            Some(_) => reply,
+            None => reply.header("Set-Cookie", format!("QSESSIONID={cookie}; path=/; secure; HttpOnly")),
+        }
+    }
+
+    /// The web server's first page.
+    fn home(&mut self) -> Reply {
+        let reply = login_page();
+        if self.setup.login != Login::Seeded {
+            return reply;
+        }
+        let cookie = self.open_session();
+        reply.header("Set-Cookie", format!("QSESSIONID={cookie}; path=/; secure; HttpOnly"))
     }
 
     fn log_out(&mut self, cookie: &str) -> Reply {

@@ -9,6 +9,8 @@ use super::link::Cut;
 pub struct Setup {
     /// How the viewer page hands the session over.
     pub sign_on: SignOn,
+    /// What a login by name and password meets.
+    pub login: Login,
     /// Whether the viewer URL redirects to the page first.
     pub redirects: bool,
     /// How the page's script spells the CSRF token, which goes where the braces are.
@@ -63,6 +65,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             sign_on: SignOn::Script,
+            login: Login::Given,
             redirects: false,
             garc: "sessionStorage.setItem(\"garc\", \"{}\");",
             // Long enough to see two at a time.
@@ -112,6 +115,25 @@ pub enum SignOn {
     Parameter,
     /// Its script holds the cookie.
     Script,
+}
+
+/// What a login by name and password meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// A session, for the right name and password.
+    Given,
+    /// The same, but only for the anonymous session that the page at `/` makes.
+    Seeded,
+    /// A session that may do nothing: the password is to be changed first.
+    MustChange,
+    /// 401 and this code: 15000 the session table is full, 17000 a firmware update runs.
+    Unauthorized(u32),
+    /// 403 and HTML: too many requests.
+    Banned,
+    /// 200 and a result that is no success.
+    Result(i32),
+    /// 200 and a page: no MegaRAC at all.
+    Page,
 }
 
 /// What the endpoints for KVM tokens answer.
