@@ -54,7 +54,9 @@ fn fade(reading: &mut Reading) {
     let usual = contrasts.get(contrasts.len() / 2).copied().unwrap_or(0) as f32;
     let mut faint = Vec::new();
     for (at, cell) in reading.cells.iter().enumerate() {
-        if cell.kind != Kind::Text || cell.confidence >= VOUCHES {
+        // Lines and blocks are what is left of their neighbors at an edge of the picture's own blocks.
+        let is_lost = !cell.ch.is_ascii() && !cell.is_exact();
+        if cell.kind != Kind::Text || cell.confidence >= VOUCHES && !is_lost {
             continue;
         }
         let own = contrast(cell) as f32;
@@ -63,7 +65,8 @@ fn fade(reading: &mut Reading) {
             .map(contrast)
             .max()
             .unwrap_or(0) as f32;
-        if cell.confidence < LONELY && (own < 0.35 * usual || own < 0.5 * strongest) || own < 0.25 * usual {
+        if (cell.confidence < LONELY || is_lost) && (own < 0.35 * usual || own < 0.5 * strongest) || own < 0.25 * usual
+        {
             faint.push(at);
         }
     }
@@ -72,18 +75,19 @@ fn fade(reading: &mut Reading) {
     }
 }
 
-/// What fits no character, or fits poorly where there is no text around.
+/// What fits no character, or fits poorly and is a rare one or has no text around.
 fn graphics(reading: &mut Reading) {
     let is_graphics = |at: usize| {
         let cell = &reading.cells[at];
         let vouchers =
             || around(reading, at).filter(|cell| cell.kind == Kind::Text && cell.confidence >= VOUCHES).count();
-        cell.kind == Kind::Text && (cell.confidence < GRAPHICS || cell.confidence < LONELY && vouchers() < VOUCHERS)
+        let is_poor = || cell.confidence < LONELY && (!cell.ch.is_ascii() || vouchers() < VOUCHERS);
+        cell.kind == Kind::Text && (cell.confidence < GRAPHICS || is_poor())
     };
     let found: Vec<usize> = (0..reading.cells.len()).filter(|&at| is_graphics(at)).collect();
     for at in found {
-        let Character { ink, paper, .. } = reading.cells[at];
-        reading.cells[at] = Character { kind: Kind::Graphics, ink, ..Character::blank(paper) };
+        let cell = &mut reading.cells[at];
+        *cell = Character { ch: ' ', kind: Kind::Graphics, rival: None, ..*cell };
     }
 }
 

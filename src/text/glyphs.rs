@@ -21,25 +21,29 @@ const SHORTLIST: usize = 16;
 /// A mask that equals a shape but follows the levels less well than this is looked at more closely.
 const SURE: f32 = 0.93;
 
-/// Other fonts are asked where the main one has nothing better than this, and win by this much at least.
+/// Other fonts are asked where the main one has nothing better than the first, unless it has nothing like the cell at
+/// all, and win by this much at least.
 const WELL: f32 = 0.965;
+const HOPELESS: f32 = 0.75;
 const FOREIGN: f32 = 0.03;
 
 /// Dots in which a character's rivals differ from it at most.
 const RIVALRY: u32 = 4;
 
 /// How clearly these dots must speak for the one (see `Signal::margin`) for the other not to be named.
-const CLEAR: f32 = 0.3;
+const CLEAR: f32 = 0.4;
 
 /// A bitmap that some fonts have.
 #[derive(Clone, Debug)]
 struct Shape {
+    /// The most likely character of those that fonts give it.
     ch: char,
     words: Box<[u64]>,
     ink: u32,
-    /// The fonts that have it, by their place in the atlas.
-    faces: Vec<u16>,
-    /// Other characters in the same font that differ in a few dots only, as I and l do.
+    /// The fonts that have it, by their place in the atlas, and what it is there: a thick line is light in one font and
+    /// heavy in another.
+    faces: Vec<(u16, char)>,
+    /// ASCII characters in the same font that differ in a few dots only, as I and l do.
     rivals: Vec<u32>,
 }
 
@@ -48,14 +52,27 @@ struct Shape {
 pub struct Face {
     /// The font's name.
     pub name: String,
-    /// The shapes that a picture which is not exact may be taken for.
-    shapes: Vec<u32>,
-    /// Their masks word by word: the first words of all, then the second ones, so that comparing runs over arrays.
-    columns: Vec<Vec<u64>>,
-    /// How many dots differ from their left neighbor, by column, over a text as consoles have it.
+    /// How many dots differ from their left neighbor, by column, over a typical text.
     pub edges_across: Vec<f32>,
     /// How many differ from their upper neighbor, by row.
     pub edges_down: Vec<f32>,
+    /// The shapes that a picture which is not exact may be taken for.
+    table: Table,
+}
+
+/// Shapes, ready to be compared with a cell.
+#[derive(Clone, Debug, Default)]
+struct Table {
+    shapes: Vec<u32>,
+    /// Their masks word by word: the first words of all, then the second ones, so that comparing runs over arrays.
+    columns: Vec<Vec<u64>>,
+}
+
+impl Table {
+    fn new(shapes: Vec<u32>, all: &[Shape], words: usize) -> Self {
+        let column = |word: usize| shapes.iter().map(|&shape| all[shape as usize].words[word]).collect();
+        Self { columns: (0..words).map(column).collect(), shapes }
+    }
 }
 
 /// All shapes of one cell size.
@@ -67,6 +84,8 @@ pub struct Atlas {
     pub height: usize,
     /// The fonts of that size.
     pub faces: Vec<Face>,
+    /// The ASCII characters of all fonts: what a grid is judged by.
+    ascii: Table,
     shapes: Vec<Shape>,
     by_mask: HashMap<Box<[u64]>, u32>,
 }
@@ -98,6 +117,11 @@ pub enum Verdict {
     Glyph(Match),
 }
 
+/// In how many dots two masks differ.
+fn differing(one: &[u64], other: &[u64]) -> u32 {
+    one.iter().zip(other).map(|(a, b)| (a ^ b).count_ones()).sum()
+}
+
 /// How likely a character is on a console, for what is otherwise equally good; 0 is the most likely kind.
 fn rarity(ch: char) -> u8 {
     match ch {
@@ -127,11 +151,16 @@ impl Atlas {
             });
             atlases[at].add(font);
         }
+        for atlas in &mut atlases {
+            let shapes =
+                (0..).zip(&atlas.shapes).filter(|(_, shape)| rarity(shape.ch) == 0).map(|(at, _)| at).collect();
+            atlas.ascii = Table::new(shapes, &atlas.shapes, atlas.dots().div_ceil(64));
+        }
         atlases
     }
 
     fn new(width: usize, height: usize) -> Self {
-        Self { width, height, faces: Vec::new(), shapes: Vec::new(), by_mask: HashMap::new() }
+        Self { width, height, faces: Vec::new(), ascii: Table::default(), shapes: Vec::new(), by_mask: HashMap::new() }
     }
 
     /// How many dots a cell has.
@@ -159,35 +188,39 @@ impl Atlas {
             let known = *self.by_mask.entry(words.clone()).or_insert(self.shapes.len() as u32);
             match self.shapes.get_mut(known as usize) {
                 Some(shape) => {
-                    shape.faces.push(face);
+                    shape.faces.push((face, glyph.ch));
                     if rarity(glyph.ch) < rarity(shape.ch) {
                         shape.ch = glyph.ch;
                     }
                 }
-                None => self.shapes.push(Shape { ch: glyph.ch, words, ink, faces: vec![face], rivals: Vec::new() }),
+                None => self.shapes.push(Shape {
+                    ch: glyph.ch,
+                    words,
+                    ink,
+                    faces: vec![(face, glyph.ch)],
+                    rivals: Vec::new(),
+                }),
             }
             if rarity(glyph.ch) < 4 {
                 shapes.push(known);
             }
         }
         self.find_rivals(&shapes);
-        let columns = (0..dots.div_ceil(64))
-            .map(|word| shapes.iter().map(|&shape| self.shapes[shape as usize].words[word]).collect())
-            .collect();
+        let words = dots.div_ceil(64);
         let (edges_across, edges_down) = edges(font);
-        self.faces.push(Face { name: font.name.clone(), shapes, columns, edges_across, edges_down });
+        let table = Table::new(shapes, &self.shapes, words);
+        self.faces.push(Face { name: font.name.clone(), edges_across, edges_down, table });
     }
 
-    /// Lets the ASCII characters among the shapes of a font know those that differ in a few dots only.
+    /// Lets the shapes of a font know the ASCII characters that differ from them in a few dots only.
     fn find_rivals(&mut self, shapes: &[u32]) {
+        let is_ascii = |shape: &&u32| rarity(self.shapes[**shape as usize].ch) == 0;
+        let ascii: Vec<u32> = shapes.iter().filter(is_ascii).copied().collect();
         for &one in shapes {
-            if rarity(self.shapes[one as usize].ch) > 0 {
-                continue;
-            }
-            for &other in shapes {
+            for &other in &ascii {
                 let [a, b] = [one, other].map(|at| &self.shapes[at as usize]);
-                let differing: u32 = a.words.iter().zip(&b.words).map(|(a, b)| (a ^ b).count_ones()).sum();
-                if a.ch != b.ch && differing <= RIVALRY && !a.rivals.contains(&other) {
+                let is_near = a.ink.abs_diff(b.ink) <= RIVALRY && differing(&a.words, &b.words) <= RIVALRY;
+                if a.ch != b.ch && is_near && !a.rivals.contains(&other) {
                     self.shapes[one as usize].rivals.push(other);
                 }
             }
@@ -195,31 +228,39 @@ impl Atlas {
     }
 
     /// The fonts that have the shape of a match.
-    pub fn faces_of(&self, found: &Match) -> &[u16] {
-        &self.shapes[found.shape as usize].faces
+    pub fn faces_of(&self, found: &Match) -> impl Iterator<Item = usize> {
+        self.shapes[found.shape as usize].faces.iter().map(|&(face, _)| usize::from(face))
+    }
+
+    /// What the shape of a match is in a font; the most likely character if the font does not have it.
+    pub fn ch_in(&self, found: &Match, face: usize) -> char {
+        let shape = &self.shapes[found.shape as usize];
+        shape.faces.iter().find(|&&(of, _)| usize::from(of) == face).map_or(shape.ch, |&(_, ch)| ch)
     }
 
     /// What `cell` shows, most likely in the font `main`.
     pub fn read(&self, cell: &Cell, main: usize) -> Verdict {
+        self.look(cell, |signal| {
+            let found = self.close(signal, Some(main)).unwrap_or_else(|| self.nearest(signal, main));
+            self.settle(found, signal)
+        })
+    }
+
+    /// The same in haste and in no particular font, for ASCII and what is exact.
+    pub fn glance(&self, cell: &Cell) -> Verdict {
+        self.look(cell, |signal| self.close(signal, None).unwrap_or_else(|| self.nearest_in(&self.ascii, signal)))
+    }
+
+    fn look(&self, cell: &Cell, nearest: impl Fn(&Signal) -> Found) -> Verdict {
         match cell.content() {
             Content::Flat(color) => Verdict::Flat(color),
-            Content::Two(paper, ink, mask) => self.exact(paper, ink, &mask).map_or_else(
-                || {
-                    // As black and white: the two colors may have the same luma.
-                    let found = self.nearest(&Signal::of_mask(&mask, cell.dots()), main);
-                    Verdict::Glyph(Match { two_colors: true, ..self.colored(found, cell) })
-                },
-                Verdict::Glyph,
-            ),
+            Content::Two(paper, ink, mask) => Verdict::Glyph(self.exact(paper, ink, &mask).unwrap_or_else(|| {
+                // As black and white: the two colors may have the same luma.
+                let found = nearest(&Signal::of_mask(&mask, cell.dots()));
+                Match { two_colors: true, ..self.colored(found, cell) }
+            })),
             Content::Many => {
-                let best = cell
-                    .signals()
-                    .iter()
-                    .map(|signal| {
-                        let found = self.close(signal, main).unwrap_or_else(|| self.nearest(signal, main));
-                        Found { rival: self.rival(&found, signal), ..found }
-                    })
-                    .max_by(|a, b| a.confidence.total_cmp(&b.confidence));
+                let best = cell.signals().iter().map(nearest).max_by(|a, b| a.confidence.total_cmp(&b.confidence));
                 best.map_or_else(|| Verdict::Flat(cell.mean()), |found| Verdict::Glyph(self.colored(found, cell)))
             }
         }
@@ -245,15 +286,16 @@ impl Atlas {
         })
     }
 
-    /// The shape of the font `main` that the bright or the dark half of a signal forms exactly, if it follows the
-    /// levels well. Among all fonts there is some shape for a cell that was spoilt.
-    fn close(&self, signal: &Signal, main: usize) -> Option<Found> {
+    /// The shape that the bright or the dark half of a signal forms exactly, if it follows the levels well. Among all
+    /// fonts there is some shape for a cell that was spoilt: where `main` is known, it must be in that font.
+    fn close(&self, signal: &Signal, main: Option<usize>) -> Option<Found> {
         let bright = signal.bright();
         let upright = self.by_mask.get(bright.words(self.dots()));
         let shape = *upright.or_else(|| self.by_mask.get(bright.inverse(self.dots()).words(self.dots())))?;
+        let faces = &self.shapes[shape as usize].faces;
+        let is_likely = main.is_none_or(|main| faces.iter().any(|&(face, _)| usize::from(face) == main));
         let found = self.found(shape, signal);
-        let is_of_main = self.shapes[shape as usize].faces.contains(&(main as u16));
-        (is_of_main && found.confidence > SURE).then_some(found)
+        (is_likely && found.confidence > SURE).then_some(found)
     }
 
     fn found(&self, shape: u32, signal: &Signal) -> Found {
@@ -262,20 +304,23 @@ impl Atlas {
         Found { shape, confidence, rival: None }
     }
 
-    /// Another character that the signal may as well be.
-    fn rival(&self, found: &Found, signal: &Signal) -> Option<char> {
-        let Shape { words, rivals, .. } = &self.shapes[found.shape as usize];
-        let margin = |rival: u32| signal.margin(words, &self.shapes[rival as usize].words);
-        let closest = rivals.iter().map(|&rival| (margin(rival), rival)).min_by(|a, b| a.0.total_cmp(&b.0));
-        closest.filter(|&(margin, _)| margin < CLEAR).map(|(_, rival)| self.shapes[rival as usize].ch)
+    /// The better of a shape and its rivals, and the rival that the signal may as well be.
+    fn settle(&self, found: Found, signal: &Signal) -> Found {
+        let rank = |found: &Found| found.confidence + prior(self.shapes[found.shape as usize].ch);
+        let rivals = self.shapes[found.shape as usize].rivals.iter().map(|&rival| self.found(rival, signal));
+        let Some(rival) = rivals.max_by(|a, b| rank(a).total_cmp(&rank(b))) else { return found };
+        let (best, other) = if rank(&rival) > rank(&found) { (rival, found) } else { (found, rival) };
+        let [best_words, other_words] = [&best, &other].map(|found| &self.shapes[found.shape as usize].words);
+        let is_clear = signal.margin(best_words, other_words) >= CLEAR;
+        Found { rival: (!is_clear).then_some(self.shapes[other.shape as usize].ch), ..best }
     }
 
     /// The most likely shape for a signal.
     fn nearest(&self, signal: &Signal, main: usize) -> Found {
-        let mut best = self.nearest_in(&self.faces[main], signal);
-        if best.confidence < WELL {
+        let mut best = self.nearest_in(&self.faces[main].table, signal);
+        if (HOPELESS..WELL).contains(&best.confidence) {
             for (_, face) in self.faces.iter().enumerate().filter(|&(at, _)| at != main) {
-                let other = self.nearest_in(face, signal);
+                let other = self.nearest_in(&face.table, signal);
                 if other.confidence - FOREIGN > best.confidence {
                     best = Found { confidence: other.confidence - FOREIGN, ..other };
                 }
@@ -284,18 +329,18 @@ impl Atlas {
         best
     }
 
-    fn nearest_in(&self, face: &Face, signal: &Signal) -> Found {
+    fn nearest_in(&self, table: &Table, signal: &Signal) -> Found {
         let dots = self.dots() as u32;
         let bright = signal.bright();
-        let mut differing = vec![0_u32; face.shapes.len()];
-        for (column, &word) in face.columns.iter().zip(bright.words(self.dots())) {
+        let mut differing = vec![0_u32; table.shapes.len()];
+        for (column, &word) in table.columns.iter().zip(bright.words(self.dots())) {
             for (sum, shape) in differing.iter_mut().zip(column) {
                 *sum += (shape ^ word).count_ones();
             }
         }
         // The nearest in either polarity, sorted.
         let mut shortlist = [(u32::MAX, 0_u32); SHORTLIST];
-        for (&differing, &shape) in differing.iter().zip(&face.shapes) {
+        for (&differing, &shape) in differing.iter().zip(&table.shapes) {
             let key = differing.min(dots - differing);
             if key < shortlist[SHORTLIST - 1].0 {
                 let at = shortlist.partition_point(|&(other, _)| other <= key);
@@ -333,7 +378,7 @@ impl Atlas {
         }
         let mut best: Option<(f32, Mask, u32)> = None;
         let mut rival = None;
-        for &at in &self.faces[main].shapes {
+        for &at in &self.faces[main].table.shapes {
             let shape = &self.shapes[at as usize];
             let mut seen = Mask::EMPTY;
             Mask::dots(&shape.words).filter(|dot| !hidden.contains(dot)).for_each(|dot| seen.set(dot));
@@ -375,12 +420,12 @@ fn edges(font: &Font) -> (Vec<f32>, Vec<f32>) {
     let mut down = vec![0.0; font.height];
     for rows in TYPICAL.chars().filter_map(|ch| font.rows(ch)) {
         let mut above = 0;
-        for (y, &row) in rows.iter().enumerate() {
+        for (&row, down) in rows.iter().zip(down.iter_mut()) {
             let steps = row ^ (row >> 1);
             for (x, across) in across.iter_mut().enumerate() {
                 *across += (steps >> (font.width - 1 - x) & 1) as f32;
             }
-            down[y] += (row ^ above).count_ones() as f32;
+            *down += (row ^ above).count_ones() as f32;
             above = row;
         }
         // The last row's dots end at the next cell's first.

@@ -3,18 +3,20 @@
 //! First where consoles put it: VGA's text modes at the corner, Linux' framebuffer at the corner, EDK2 centered, GRUB
 //! behind its border. Else every cell size of a font is tried where the picture's edges repeat as the font's own do.
 
-use super::cell::{Cell, Place, distance};
+use std::collections::HashSet;
+
+use super::cell::{Cell, Place, Rgb, distance};
 use super::glyphs::{Atlas, Verdict};
 use super::survey::{Profiles, Survey};
 use crate::base::Frame;
 
-/// Cells looked at to judge a grid at most, and after how many a hopeless one is given up.
+/// Cells looked at to judge a grid at most.
 const SAMPLES: usize = 96;
-const FIRST_SAMPLES: usize = 24;
-const HOPELESS: f32 = 0.35;
+/// After so many cells a grid with a lower score is hopeless.
+const HOPELESS: [(usize, f32); 2] = [(8, 0.3), (24, 0.45)];
 
 /// A grid with this score is right, and no other is tried.
-pub const CERTAIN: f32 = 0.88;
+pub const CERTAIN: f32 = 0.8;
 /// What a grid must reach at least.
 pub const ACCEPTED: f32 = 0.62;
 /// The same where less than `ENOUGH` cells can be judged: a prompt alone on the screen.
@@ -30,7 +32,7 @@ const CHANCE: f32 = 0.55;
 const INFORMATIVE: usize = 3;
 
 /// Horizontal and vertical phases tried for each font.
-const PHASES: (usize, usize) = (3, 4);
+const PHASES: (usize, usize) = (4, 5);
 
 /// The text modes of EDK2's graphics console, centered on the screen, in columns and rows.
 const EDK2_MODES: [(usize, usize); 6] = [(80, 25), (80, 50), (100, 31), (128, 40), (160, 42), (240, 56)];
@@ -152,7 +154,7 @@ fn judge<'a>(frame: &Frame, survey: &Survey, atlas: &'a Atlas, left: usize, top:
     let mut seen = Vec::with_capacity(SAMPLES);
     let mut votes = vec![0_usize; atlas.faces.len()];
     let mut cell = Cell::default();
-    let mut sum = 0.0;
+    let mut sum = Score::default();
     let mut cells = 0;
     for (x, y) in survey.samples() {
         let (Some(x), Some(y)) = (x.checked_sub(left), y.checked_sub(top)) else { continue };
@@ -166,32 +168,51 @@ fn judge<'a>(frame: &Frame, survey: &Survey, atlas: &'a Atlas, left: usize, top:
         if !is_informative(cell.take(frame, place), atlas.width) {
             continue;
         }
-        if let Verdict::Glyph(found) = atlas.read(&cell, 0) {
+        if let Verdict::Glyph(found) = atlas.glance(&cell) {
             cells += 1;
-            sum += closeness(found.confidence);
+            sum.add(found.confidence, found.ink, found.paper);
             if found.confidence > 0.9 {
-                atlas.faces_of(&found).iter().for_each(|&face| votes[usize::from(face)] += 1);
+                atlas.faces_of(&found).for_each(|face| votes[face] += 1);
             }
         }
-        if cells == SAMPLES || cells == FIRST_SAMPLES && sum < HOPELESS * cells as f32 || seen.len() == 4 * SAMPLES {
+        let is_hopeless = HOPELESS.iter().any(|&(after, score)| cells == after && sum.mean() < score);
+        if cells == SAMPLES || is_hopeless || seen.len() == 4 * SAMPLES {
             break;
         }
     }
     // The first of those with the most votes.
     let face = (0..votes.len()).rev().max_by_key(|&face| votes[face]).unwrap_or(0);
-    (cells > 0).then(|| Trial { score: sum / cells as f32, cells, atlas, face, left, top })
+    (cells > 0).then(|| Trial { score: sum.mean(), cells, atlas, face, left, top })
 }
 
-/// A confidence on the scale of a grid's score: 0 for what any cell reaches, 1 for a perfect fit.
-pub fn closeness(confidence: f32) -> f32 {
-    ((confidence - CHANCE) / (1.0 - CHANCE)).clamp(0.0, 1.0)
+/// How well cells fit their shapes: 0 for what any cell reaches, 1 for a perfect fit. A cell weighs as much as it can be
+/// seen, so that what loss leaves around characters counts for little.
+#[derive(Default)]
+pub struct Score {
+    sum: f32,
+    weight: f32,
+}
+
+impl Score {
+    /// Counts a cell.
+    pub fn add(&mut self, confidence: f32, ink: Rgb, paper: Rgb) {
+        let weight = (distance(ink, paper) as f32).powi(2);
+        self.sum += weight * ((confidence - CHANCE) / (1.0 - CHANCE)).clamp(0.0, 1.0);
+        self.weight += weight;
+    }
+
+    /// The mean of all cells; 0 without any.
+    pub fn mean(&self) -> f32 {
+        if self.weight > 0.0 { self.sum / self.weight } else { 0.0 }
+    }
 }
 
 /// Whether a cell has edges of both kinds, as characters have.
 pub fn is_informative(cell: &Cell, width: usize) -> bool {
     let pixels = cell.pixels();
-    let edges =
-        |step: usize| pixels.iter().zip(&pixels[step..]).filter(|&(&a, &b)| distance(a, b) > Survey::EDGE).count();
+    let edges = |step: usize| {
+        pixels.iter().zip(&pixels[step..]).filter(|&(&a, &b)| distance(a, b) > u32::from(Survey::EDGE)).count()
+    };
     // Steps from the end of one row to the begin of the next count too, which does no harm.
     edges(1) >= INFORMATIVE && edges(width) >= INFORMATIVE
 }
@@ -211,11 +232,7 @@ fn phases<'a>(frame: &Frame, atlases: &'a [Atlas]) -> impl Iterator<Item = (&'a 
     }
     trials.sort_by(|a, b| b.0.total_cmp(&a.0));
     // Fonts of one size agree about most phases.
-    let mut tried: Vec<(usize, usize, usize, usize)> = Vec::new();
-    trials.into_iter().filter_map(move |(_, atlas, left, top)| {
-        let key = (atlas.width, atlas.height, left, top);
-        let is_new = !tried.contains(&key);
-        tried.push(key);
-        is_new.then_some((atlas, left, top))
-    })
+    let mut tried = HashSet::new();
+    trials.retain(|&(_, atlas, left, top)| tried.insert((atlas.width, atlas.height, left, top)));
+    trials.into_iter().map(|(_, atlas, left, top)| (atlas, left, top))
 }

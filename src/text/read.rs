@@ -1,11 +1,11 @@
 //! Reading a screen: the grid, each cell's character, and how sure that is.
 
 use super::attr;
-use super::cell::{Cell, Rgb, distance};
+use super::cell::{Cell, Place, Rgb, distance};
 use super::clean;
 use super::font::Library;
 use super::glyphs::{Atlas, Match, Verdict};
-use super::grid::{self, Grid, closeness};
+use super::grid::{self, Grid, Score};
 use super::scene::{Scene, scene};
 use super::survey::Survey;
 use crate::base::Frame;
@@ -144,6 +144,13 @@ pub struct Reading {
 /// Characters less sure than this are listed as doubtful.
 const DOUBTFUL: f32 = 0.90;
 
+/// A row with a lower score is tried with its cells moved, which must give a much better one.
+const ROW_FITS: f32 = 0.7;
+const SHIFTED_ROW_FITS: f32 = 0.85;
+
+/// Matches better than this vote for their fonts.
+const WELL_MATCHED: f32 = 0.9;
+
 /// The mean confidence and the share of exact characters below which a screen is not good.
 const GOOD_CONFIDENCE: f32 = 0.93;
 const GOOD_EXACT_SHARE: f32 = 0.97;
@@ -187,56 +194,81 @@ fn read_on(frame: &Frame, atlases: &[Atlas], grid: &Grid) -> Option<Reading> {
     let atlas = atlases.iter().find(|atlas| (atlas.width, atlas.height) == grid.cell)?;
     let main = atlas.faces.iter().position(|face| face.name == grid.font)?;
     let (columns, rows) = (grid.columns(), grid.rows());
-    let mut votes = vec![0_usize; atlas.faces.len()];
-    let mut tally = Tally::default();
-    let mut matches: Vec<Option<Match>> = Vec::with_capacity(columns * rows);
-    let mut cells = Vec::with_capacity(columns * rows);
-    let mut cell = Cell::default();
+    let mut matches = Vec::with_capacity(columns * rows);
     for row in 0..rows {
-        for column in 0..columns {
-            let verdict = atlas.read(cell.take(frame, grid.place(row, column)), main);
-            cells.push(match verdict {
-                Verdict::Flat(color) => Character::blank(color),
-                Verdict::Glyph(found) => {
-                    tally.count(&found);
-                    if found.confidence == 1.0 {
-                        atlas.faces_of(&found).iter().for_each(|&face| votes[usize::from(face)] += 1);
-                    }
-                    let Match { ch, confidence, rival, ink, paper, .. } = found;
-                    Character { ch, kind: Kind::Text, confidence, rival, ink, paper }
-                }
-            });
-            matches.push(if let Verdict::Glyph(found) = verdict { Some(found) } else { None });
+        matches.extend(read_row(frame, atlas, main, grid, row));
+    }
+    let main = most_common_face(&matches, atlas).unwrap_or(main);
+    let character = |verdict: &Verdict| match *verdict {
+        Verdict::Flat(color) => Character::blank(color),
+        Verdict::Glyph(found) => {
+            let Match { confidence, rival, ink, paper, .. } = found;
+            Character { ch: atlas.ch_in(&found, main), kind: Kind::Text, confidence, rival, ink, paper }
         }
-    }
-    let mut reading = Reading::none(frame, Reason::Graphics);
-    (reading.columns, reading.rows, reading.cells) = (columns, rows, cells);
-    clean::clean(&mut reading, frame, atlas, main, grid);
+    };
+    let lossy = matches.iter().filter(|verdict| matches!(verdict, Verdict::Glyph(found) if !found.two_colors)).count();
+    let glyphs = matches.iter().filter(|verdict| matches!(verdict, Verdict::Glyph(_))).count();
+    let grid = Grid { font: atlas.faces[main].name.clone(), ..grid.clone() };
+    let mut reading = Reading {
+        columns,
+        rows,
+        cells: matches.iter().map(character).collect(),
+        ..Reading::none(frame, Reason::Graphics)
+    };
+    clean::clean(&mut reading, frame, atlas, main, &grid);
     attr::mark(&mut reading);
-    let mut grid = grid.clone();
-    if let Some(face) = (0..votes.len()).rev().max_by_key(|&face| votes[face]).filter(|&face| votes[face] > votes[main])
-    {
-        grid.font.clone_from(&atlas.faces[face].name);
-    }
     reading.grid = Some(grid);
-    reading.judge(&tally);
+    reading.judge(lossy as f32 > LOSSY * glyphs as f32);
     Some(reading)
 }
 
-/// What was seen before anything was cleaned up.
-#[derive(Default)]
-struct Tally {
-    cells: usize,
-    lossy: usize,
-    closeness: f32,
+/// Reads one row; where its cells do not fit, as text that is centered by pixels does not, with all cells moved right.
+fn read_row(frame: &Frame, atlas: &Atlas, main: usize, grid: &Grid, row: usize) -> Vec<Verdict> {
+    let mut cell = Cell::default();
+    let mut verdicts = |shift: usize| -> Vec<Verdict> {
+        let columns = (grid.native.0 - grid.left - shift) / grid.cell.0;
+        let place = |column| Place { left: grid.place(row, column).left + shift, ..grid.place(row, column) };
+        (0..columns).map(|column| atlas.read(cell.take(frame, place(column)), main)).collect()
+    };
+    let straight = verdicts(0);
+    let (score, glyphs) = fit(&straight);
+    if score >= ROW_FITS || glyphs < FEWEST_IN_WORDS {
+        return straight;
+    }
+    let shifted = (1..grid.cell.0).map(&mut verdicts).max_by(|a, b| fit(a).0.total_cmp(&fit(b).0));
+    match shifted.filter(|shifted| fit(shifted).0 >= SHIFTED_ROW_FITS && fit(shifted).1 >= FEWEST_IN_WORDS) {
+        Some(mut shifted) => {
+            shifted.resize(straight.len(), Verdict::Flat([0; 3]));
+            shifted
+        }
+        None => straight,
+    }
 }
 
-impl Tally {
-    fn count(&mut self, found: &Match) {
-        self.cells += 1;
-        self.lossy += usize::from(!found.two_colors);
-        self.closeness += closeness(found.confidence);
+/// How well the cells of a row fit, and how many have something in them.
+fn fit(verdicts: &[Verdict]) -> (f32, usize) {
+    let mut score = Score::default();
+    let mut glyphs = 0;
+    for verdict in verdicts {
+        if let Verdict::Glyph(found) = verdict {
+            score.add(found.confidence, found.ink, found.paper);
+            glyphs += 1;
+        }
     }
+    (score.mean(), glyphs)
+}
+
+/// The font that has most of the shapes; the first of those that have as many.
+fn most_common_face(matches: &[Verdict], atlas: &Atlas) -> Option<usize> {
+    let mut votes = vec![0_usize; atlas.faces.len()];
+    for verdict in matches {
+        if let Verdict::Glyph(found) = verdict
+            && found.confidence > WELL_MATCHED
+        {
+            atlas.faces_of(found).for_each(|face| votes[face] += 1);
+        }
+    }
+    (0..votes.len()).rev().max_by_key(|&face| votes[face]).filter(|&face| votes[face] > 0)
 }
 
 impl Reading {
@@ -282,7 +314,7 @@ impl Reading {
     }
 
     /// Sets the status and what it rests on.
-    fn judge(&mut self, tally: &Tally) {
+    fn judge(&mut self, is_lossy: bool) {
         let text: Vec<&Character> = self.cells.iter().filter(|cell| cell.kind == Kind::Text).collect();
         if text.is_empty() {
             return;
@@ -291,8 +323,10 @@ impl Reading {
         let exact = text.iter().filter(|cell| cell.is_exact()).count();
         self.confidence = text.iter().map(|cell| cell.confidence).sum::<f32>() / count;
         self.exact_share = exact as f32 / count;
-        let is_lossy = tally.lossy as f32 > LOSSY * tally.cells as f32;
-        let fits = tally.closeness >= grid::ACCEPTED * tally.cells as f32;
+        let mut score = Score::default();
+        let inked = self.cells.iter().filter(|cell| cell.kind != Kind::Blank);
+        inked.for_each(|cell| score.add(cell.confidence, cell.ink, cell.paper));
+        let fits = score.mean() >= grid::ACCEPTED;
         let in_words = self.letters_in_words();
         self.uncertain = self.doubts(!is_lossy);
         let doubts = self.uncertain.len() as f32 / count;

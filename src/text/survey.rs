@@ -8,8 +8,8 @@ const TILE: usize = 8;
 /// Edges of either kind in a tile that may hold part of a character.
 const BUSY: u32 = 3;
 
-/// Levels of the strongest channel between neighbors that count in a profile.
-const STEP: u32 = 32;
+/// Levels between neighbors that count in a profile.
+const STEP: u8 = 32;
 
 /// Straight edges longer than this, across and down, are frames and panels, not characters.
 const LONGEST: (usize, usize) = (14, 24);
@@ -22,7 +22,7 @@ pub struct Survey {
 
 impl Survey {
     /// Levels in any channel between neighbors that are an edge.
-    pub const EDGE: u32 = 24;
+    pub const EDGE: u8 = 24;
 
     /// Looks at each pixel once.
     pub fn of(frame: &Frame) -> Self {
@@ -33,12 +33,12 @@ impl Survey {
         for y in 0..frame.height {
             let row = &frame.rgb[y * stride..(y + 1) * stride];
             let above = &frame.rgb[y.saturating_sub(1) * stride..][..stride];
-            for (tile, steps) in steps.iter_mut().enumerate() {
-                let range = tile * TILE * 3..stride.min((tile + 1) * TILE * 3);
-                let is_edge = |(a, b): (&u8, &u8)| u32::from(u32::from(a.abs_diff(*b)) > Self::EDGE);
-                let inner = &row[range.clone()];
-                steps[0] += inner.iter().zip(&inner[3.min(inner.len())..]).map(is_edge).sum::<u32>();
-                steps[1] += inner.iter().zip(&above[range]).map(is_edge).sum::<u32>();
+            let tiles = row.chunks(TILE * 3).zip(above.chunks(TILE * 3));
+            for (steps, (row, above)) in steps.iter_mut().zip(tiles) {
+                if row.len() > 3 {
+                    steps[0] += edges(row, &row[3..]);
+                }
+                steps[1] += edges(row, above);
             }
             if y % TILE == TILE - 1 || y + 1 == frame.height {
                 for (tile, steps) in steps.iter_mut().enumerate() {
@@ -69,6 +69,12 @@ impl Survey {
     }
 }
 
+/// In how many levels, at most 24, two rows of a tile differ by an edge. Counted in bytes, so that it is quick.
+fn edges(one: &[u8], other: &[u8]) -> u32 {
+    let is_edge = |(a, b): (&u8, &u8)| u8::from(a.abs_diff(*b) > Survey::EDGE);
+    u32::from(one.iter().zip(other).map(is_edge).sum::<u8>())
+}
+
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
@@ -82,12 +88,14 @@ pub struct Profiles {
 impl Profiles {
     /// Counts the short straight edges of a picture.
     pub fn of(frame: &Frame) -> Self {
-        // The strongest channel: blue on black is dark, and an edge all the same.
-        let levels: Vec<u8> = frame.rgb.as_chunks::<3>().0.iter().map(|[r, g, b]| *r.max(g).max(b)).collect();
+        // Nearly luma, in which the video of boards is sharpest, with enough of blue to see it on black.
+        let level =
+            |&[red, green, blue]: &[u8; 3]| ((u16::from(red) + 2 * u16::from(green) + u16::from(blue)) / 4) as u8;
+        let levels: Vec<u8> = frame.rgb.as_chunks().0.iter().map(level).collect();
         let (width, height) = (frame.width, frame.height);
         let mut across = vec![0; width];
         let mut down = vec![0; height];
-        let is_edge = |a: usize, b: usize| u32::from(levels[a].abs_diff(levels[b])) > STEP;
+        let is_edge = |a: usize, b: usize| levels[a].abs_diff(levels[b]) > STEP;
         let mut runs = vec![0; width];
         for y in 0..=height {
             for x in 1..width {

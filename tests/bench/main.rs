@@ -8,6 +8,7 @@ mod server;
 #[allow(dead_code, unused_imports)]
 #[path = "../it/support/mod.rs"]
 mod support;
+mod text;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -17,9 +18,13 @@ use support::rfb_encode;
 fn main() {
     // Cargo adds options of its own.
     let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    for (topic, run) in
-        [("decode", decode::run as fn()), ("image", image::run), ("rfb", rfb::run), ("server", server::run)]
-    {
+    for (topic, run) in [
+        ("decode", decode::run as fn()),
+        ("image", image::run),
+        ("rfb", rfb::run),
+        ("server", server::run),
+        ("text", text::run),
+    ] {
         if asked.is_empty() || asked.iter().any(|word| word == topic) {
             run();
         }

@@ -1,3 +1,4 @@
-//! Reading text: real screens with their text, lossless and through the tile encoder.
+//! Reading text: real screens and painted ones, lossless and through the tile encoder, and pictures that are no text.
 
+mod painted;
 mod screens;

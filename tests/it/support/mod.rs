@@ -2,8 +2,10 @@
 
 pub mod bmc;
 pub mod client;
+pub mod consoles;
 pub mod ovh;
 pub mod paint;
+pub mod pictures;
 pub mod program;
 pub mod rfb_encode;
 pub mod servers;

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::f64::consts::PI;
 
 use ikvm_mcp::ast2500::tables::{ZIGZAG, chroma_quantisation, luma_quantisation};
-use ikvm_mcp::ast2500::{CHROMA_AC, CHROMA_DC, HEADER_LEN, LUMA_AC, LUMA_DC, Table, rgb};
+use ikvm_mcp::ast2500::{CHROMA_AC, CHROMA_DC, Decoder, HEADER_LEN, Header, LUMA_AC, LUMA_DC, Table, rgb};
 use ikvm_mcp::base::Frame;
 
 /// What kinds of blocks are sent.
@@ -140,6 +140,15 @@ impl Encoder {
         put(69, &(stream as u32).to_le_bytes());
         header
     }
+}
+
+/// A picture as it arrives: encoded with one selector, and decoded again.
+pub fn coded(frame: &Frame, mode: Mode, selector: u8) -> Frame {
+    let (header, stream) = Encoder::with_selectors(mode, selector, selector).encode(frame);
+    let (header, _) = Header::parse(&header).unwrap().unwrap();
+    let mut decoder = Decoder::new();
+    decoder.decode(&header, &stream).unwrap();
+    (*decoder.frame()).clone()
 }
 
 /// Y, Cb and Cr of a color: BT.601, studio swing.

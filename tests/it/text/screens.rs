@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ikvm_mcp::ast2500::{Decoder, Header};
 use ikvm_mcp::base::Frame;
 use ikvm_mcp::text::{Library, Reading, Status, read};
 
 use crate::support::read_png;
-use crate::support::tile::{Encoder, Mode};
+use crate::support::tile::{Mode, coded};
 
 /// A screen with its text.
 struct Screen {
@@ -22,13 +21,8 @@ impl Screen {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/screens");
         let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
-        // Their fonts are not shipped yet.
-        paths.retain(|path| {
-            let name = path.file_name().unwrap().to_string_lossy();
-            !["15", "17", "20", "26", "28"].iter().any(|number| name.starts_with(number))
-        });
         paths.sort();
-        assert!(paths.len() >= 9, "{} screens", paths.len());
+        assert!(paths.len() >= 14, "{} screens", paths.len());
         paths
             .iter()
             .map(|path| Self {
@@ -98,15 +92,6 @@ impl Screen {
     fn characters(&self) -> usize {
         self.text.iter().map(|line| line.chars().filter(|ch| !ch.is_whitespace()).count()).sum()
     }
-}
-
-/// `frame` as it arrives through the tile encoder.
-fn coded(frame: &Frame, mode: Mode, selector: u8) -> Frame {
-    let (header, stream) = Encoder::with_selectors(mode, selector, selector).encode(frame);
-    let (header, _) = Header::parse(&header).unwrap().unwrap();
-    let mut decoder = Decoder::new();
-    decoder.decode(&header, &stream).unwrap();
-    (*decoder.frame()).clone()
 }
 
 /// What is wrong with all screens after `change`.

@@ -1,0 +1,100 @@
+//! Text: how long a screen takes to be read, and the large sweeps for accuracy that `make test` has no time for.
+
+use ikvm_mcp::base::Frame;
+use ikvm_mcp::text::{Library, Reading, read};
+
+use crate::measure;
+use crate::support::consoles::{Kind, Random, console};
+use crate::support::pictures::{KINDS, picture};
+use crate::support::tile::{Mode, coded};
+
+pub fn run() {
+    speed();
+    pictures();
+    fonts();
+}
+
+fn look(frame: &Frame) -> Reading {
+    read(frame, Library::shipped(), None)
+}
+
+fn speed() {
+    let mut random = Random(1);
+    for (font, size) in [("vga-9x16", (720, 400)), ("kernel-8x16", (1024, 768)), ("kernel-8x16", (1920, 1080))] {
+        let font = Library::shipped().fonts().iter().find(|known| known.name == font).expect("a shipped font");
+        let (frame, _) = console(Kind::Log, font, size, (0, 0), &mut random);
+        let lossy = coded(&frame, Mode::Jpeg, 4);
+        let name = format!("{}x{} kernel log", size.0, size.1);
+        let last = look(&frame).grid;
+        measure(&format!("{name}, first look"), || look(&frame));
+        measure(&format!("{name}, on the last grid"), || read(&frame, Library::shipped(), last.as_ref()));
+        measure(&format!("{name}, lossy, first look"), || look(&lossy));
+        measure(&format!("{name}, lossy, on the last grid"), || read(&lossy, Library::shipped(), last.as_ref()));
+        let photo = picture(3, size.0, size.1, &mut random);
+        measure(&format!("{}x{} like a photo, no text", size.0, size.1), || look(&photo));
+        let desktop = picture(6, size.0, size.1, &mut random);
+        measure(&format!("{}x{} windows, no text", size.0, size.1), || look(&desktop));
+    }
+}
+
+/// A thousand pictures that are no consoles.
+fn pictures() {
+    let mut random = Random(11);
+    let sizes = [(640, 480), (720, 400), (800, 600), (1024, 768), (1920, 1080)];
+    let mut count = 0;
+    for _ in 0..1000 / KINDS / sizes.len() {
+        for kind in 0..KINDS {
+            for (width, height) in sizes {
+                let reading = look(&picture(kind, width, height, &mut random));
+                assert!(!reading.is_text(), "kind {kind}, {width}x{height}: {}", reading.headline());
+                count += 1;
+            }
+        }
+    }
+    println!("{count} pictures that are no consoles: none read as text");
+}
+
+/// Every font in many sizes at random offsets.
+fn fonts() {
+    let sizes = [(640, 480), (800, 600), (1024, 768), (1280, 1024), (1600, 900), (1920, 1080), (1920, 1200)];
+    let modes = [
+        (Some(Mode::Vq), 4),
+        (Some(Mode::Jpeg), 4),
+        (Some(Mode::Quarter), 4),
+        (Some(Mode::Jpeg), 0),
+        (Some(Mode::Quarter), 0),
+    ];
+    for (mode, selector) in [(None, 0)].into_iter().chain(modes) {
+        let mut random = Random(12);
+        let (mut wrong, mut silent, mut all, mut unread) = (0, 0, 0, 0);
+        for font in Library::shipped().fonts() {
+            for kind in [Kind::Log, Kind::Tokens, Kind::Menu] {
+                let size = if font.width == 9 { (720, 400) } else { sizes[random.below(sizes.len())] };
+                let offset = (random.below(font.width), random.below(font.height));
+                let (frame, text) = console(kind, font, size, offset, &mut random);
+                let frame = mode.map_or_else(|| frame.clone(), |mode| coded(&frame, mode, selector));
+                let reading = look(&frame);
+                all += text.iter().map(|line| line.chars().filter(|&ch| ch != ' ').count()).sum::<usize>();
+                unread += usize::from(!reading.is_text());
+                if reading.is_text() {
+                    let errors = errors(&reading, &text);
+                    wrong += errors;
+                    silent += errors.saturating_sub(reading.uncertain.len());
+                }
+            }
+        }
+        println!(
+            "{} at selector {selector}: of {all} characters {wrong} wrong, at least {silent} of them not marked; {unread} screens not read",
+            mode.map_or_else(|| "no loss".to_owned(), |mode| format!("{mode:?}"))
+        );
+    }
+}
+
+fn errors(reading: &Reading, text: &[String]) -> usize {
+    let got = reading.lines();
+    let in_row = |row: usize| {
+        let ch = |line: Option<&String>, column: usize| line.and_then(|line| line.chars().nth(column)).unwrap_or(' ');
+        (0..reading.columns).filter(|&column| ch(got.get(row), column) != ch(text.get(row), column)).count()
+    };
+    (0..reading.rows).map(in_row).sum()
+}

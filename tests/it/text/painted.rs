@@ -1,0 +1,138 @@
+//! Painted screens: every shipped font, any size and offset; pictures that are no text; text in no font we have.
+
+use ikvm_mcp::base::Frame;
+use ikvm_mcp::text::{Font, Library, Reading, Status, read};
+
+use crate::support::consoles::{Kind, Random, console};
+use crate::support::paint::{GRAY, Screen};
+use crate::support::pictures::{KINDS, picture};
+use crate::support::tile::{Mode, coded};
+
+const SIZES: [(usize, usize); 5] = [(640, 480), (720, 400), (800, 600), (1024, 768), (1280, 1024)];
+
+/// How many characters of `text` are not as they were read.
+fn wrong(reading: &Reading, text: &[String]) -> usize {
+    let lines = reading.lines();
+    let row = |lines: &[String], row: usize| lines.get(row).cloned().unwrap_or_default();
+    (0..lines.len().max(text.len()))
+        .map(|at| {
+            let (mut got, mut truth): (Vec<char>, Vec<char>) =
+                (row(&lines, at).chars().collect(), row(text, at).chars().collect());
+            let columns = got.len().max(truth.len());
+            got.resize(columns, ' ');
+            truth.resize(columns, ' ');
+            got.iter().zip(&truth).filter(|(got, truth)| got != truth).count()
+        })
+        .sum()
+}
+
+/// Each font in turn shows a screen of some kind, size and offset.
+fn each_font(check: impl Fn(&str, &Frame, &[String])) {
+    let mut random = Random(7);
+    for font in Library::shipped().fonts() {
+        for kind in [Kind::Log, Kind::Tokens, Kind::Menu] {
+            let size = if font.width == 9 { (720, 400) } else { SIZES[random.below(SIZES.len())] };
+            let offset =
+                if random.below(3) == 0 { (0, 0) } else { (random.below(font.width), random.below(font.height)) };
+            let (frame, text) = console(kind, font, size, offset, &mut random);
+            check(&format!("{} {kind:?} {size:?} at {offset:?}", font.name), &frame, &text);
+        }
+    }
+}
+
+#[test]
+fn every_font_is_read_exactly_at_any_offset() {
+    each_font(|name, frame, text| {
+        let reading = read(frame, Library::shipped(), None);
+        assert_eq!((wrong(&reading, text), reading.status), (0, Status::Exact), "{name}: {}", reading.headline());
+    });
+}
+
+#[test]
+fn the_encoder_in_the_modes_of_boards_makes_no_character_wrong() {
+    let mut random = Random(8);
+    for (name, size) in [("vga-9x16", (720, 400)), ("kernel-8x16", (800, 600)), ("unifont-8x16", (640, 480))] {
+        let font = Library::shipped().fonts().iter().find(|font| font.name == name).unwrap();
+        for kind in [Kind::Log, Kind::Tokens, Kind::Menu] {
+            let offset = (random.below(font.width), random.below(font.height));
+            let (frame, text) = console(kind, font, size, offset, &mut random);
+            for mode in [Mode::Vq, Mode::Jpeg, Mode::Quarter] {
+                let reading = read(&coded(&frame, mode, 4), Library::shipped(), None);
+                assert_eq!(wrong(&reading, &text), 0, "{name} {kind:?} {offset:?} {mode:?}: {}", reading.headline());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_text_is_not_read_as_text() {
+    let mut random = Random(9);
+    for kind in 0..KINDS {
+        for (width, height) in [(640, 480), (720, 400), (1024, 768)] {
+            let reading = read(&picture(kind, width, height, &mut random), Library::shipped(), None);
+            assert!(!reading.is_text(), "{kind} {width}x{height}: {}", reading.headline());
+            assert!(reading.lines().is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_font_that_is_not_known_is_refused_or_marked() {
+    let mut random = Random(10);
+    let fonts: Vec<Font> = Library::shipped().fonts().to_vec();
+    for family in ["vga-", "kernel-", "unifont-", "t-", "edk2-"] {
+        let others: Vec<Font> = fonts.iter().filter(|font| !font.name.starts_with(family)).cloned().collect();
+        let others = Library::of(others);
+        for font in fonts.iter().filter(|font| font.name.starts_with(family)) {
+            let (frame, text) = console(Kind::Log, font, (720, 400), (0, 0), &mut random);
+            let reading = read(&frame, &others, None);
+            let errors = wrong(&reading, &text);
+            assert!(
+                !reading.is_text()
+                    || errors <= reading.uncertain.len() && reading.status != Status::Exact
+                    || errors == 0,
+                "{}: {errors} wrong, {}",
+                font.name,
+                reading.headline()
+            );
+        }
+    }
+}
+
+#[test]
+fn no_bitmap_is_one_ascii_character_here_and_another_there() {
+    let mut known = std::collections::HashMap::new();
+    for font in Library::shipped().fonts() {
+        for glyph in font.glyphs.iter().filter(|glyph| glyph.ch.is_ascii_graphic()) {
+            let ch = *known.entry((font.width, glyph.rows.clone())).or_insert(glyph.ch);
+            assert_eq!(ch, glyph.ch, "{}", font.name);
+        }
+    }
+}
+
+#[test]
+fn lines_centered_by_pixels_are_read() {
+    let font = &Library::shipped().fonts()[2];
+    let lines =
+        ["KERNEL PANIC!", "Please reboot your computer.", "Fatal exception in interrupt", "Attempted to kill init!"];
+    let mut frame = Frame::black(1024, 768);
+    for (row, line) in lines.iter().enumerate() {
+        let mut screen = Screen::new(font, 1024, 768).at((1024 - line.len() * 8) / 2 % 8, 0);
+        screen.frame = frame;
+        screen.write(20 + row, 40, line, GRAY, [0; 3]);
+        frame = screen.frame;
+    }
+    let reading = read(&frame, Library::shipped(), None);
+    let read: Vec<String> =
+        reading.lines().iter().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+    assert_eq!(read, lines, "{}", reading.headline());
+}
+
+#[test]
+fn hostile_pictures_are_answered() {
+    for (width, height) in [(0, 0), (1, 1), (3, 700), (5000, 2), (7, 7), (33, 9)] {
+        let rgb = (0..width * height * 3).map(|at| (at * at % 251) as u8).collect();
+        let reading = read(&Frame { width, height, rgb }, Library::shipped(), None);
+        assert!(!reading.is_text(), "{width}x{height}");
+    }
+}
