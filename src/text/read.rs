@@ -194,11 +194,13 @@ fn read_on(frame: &Frame, atlases: &[Atlas], grid: &Grid) -> Option<Reading> {
     let atlas = atlases.iter().find(|atlas| (atlas.width, atlas.height) == grid.cell)?;
     let main = atlas.faces.iter().position(|face| face.name == grid.font)?;
     let (columns, rows) = (grid.columns(), grid.rows());
-    let mut matches = Vec::with_capacity(columns * rows);
-    for row in 0..rows {
-        matches.extend(read_row(frame, atlas, main, grid, row));
+    let all =
+        |main: usize| -> Vec<Verdict> { (0..rows).flat_map(|row| read_row(frame, atlas, main, grid, row)).collect() };
+    let (mut main, mut matches) = (main, all(main));
+    // A few cells have told which font it is when the grid was found; now all have.
+    if let Some(common) = most_common_face(&matches, atlas).filter(|&common| common != main) {
+        (main, matches) = (common, all(common));
     }
-    let main = most_common_face(&matches, atlas).unwrap_or(main);
     let character = |verdict: &Verdict| match *verdict {
         Verdict::Flat(color) => Character::blank(color),
         Verdict::Glyph(found) => {
