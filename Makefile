@@ -6,7 +6,7 @@ CARGO ?= cargo
 MUSL := x86_64-unknown-linux-musl
 STATIC := target/$(MUSL)/release/ikvm-mcp
 
-.PHONY: help rust demo build test lint check bench static peers clean
+.PHONY: help rust demo build test lint check bench static dist audit fuzz peers clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -26,6 +26,7 @@ test: rust ## the offline tests
 
 lint: rust ## format, clippy and documentation, warnings as errors
 	$(CARGO) fmt --check
+	$(CARGO) fmt --check --manifest-path tests/fuzz/Cargo.toml
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
@@ -44,6 +45,22 @@ static: rust ## one static binary for x86_64 Linux, proved static
 	@! readelf --program-headers $(STATIC) | grep -q INTERP || { echo "$(STATIC) needs a loader"; exit 1; }
 	@rm -rf target/alone && mkdir -p target/alone && cp $(STATIC) target/alone/ && cd target/alone && env -i ./ikvm-mcp list --demo >/dev/null
 	@echo "$(STATIC): static, runs alone, $$(stat --format=%s $(STATIC)) bytes"
+
+dist: rust ## what is shipped: static binaries for x86_64 and aarch64, their sums and SBOM, in target/dist
+	tests/dist/run.sh
+
+audit: export PATH := $(CURDIR)/target/tools/bin:$(PATH)
+audit: rust ## the dependencies: licenses, duplicates, sources, known vulnerabilities
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked --root target/tools cargo-deny
+	$(CARGO) deny --config .cargo-deny.toml check bans licenses sources
+	@if $(CARGO) deny --config .cargo-deny.toml fetch db 2>/dev/null; then \
+		$(CARGO) deny --config .cargo-deny.toml check advisories; \
+	else \
+		echo "RustSec's database cannot be reached: known vulnerabilities were not looked for"; \
+	fi
+
+fuzz: rust ## every parser against damaged input, FUZZ_SECONDS (60) each
+	tests/fuzz/run.sh
 
 peers: build ## the real outside world: conformance suite, real MCP clients (installs them into target/peers)
 	tests/peers/run.sh

@@ -58,6 +58,8 @@ enum State {
         left: u32,
         rect: Rect,
         encoding: Encoding,
+        /// Bytes received before it.
+        begin: u64,
         decoder: Box<Decoder>,
     },
 }
@@ -162,11 +164,11 @@ impl Stream {
                 let left = *left - 1;
                 self.rectangle(input, left, at)
             }
-            State::Rectangle { left, rect, encoding, decoder } => {
+            State::Rectangle { left, rect, encoding, begin, decoder } => {
                 let mut canvas = self.screen.canvas(*rect);
                 let step = decoder.decode(input, &mut canvas, &self.formats, &mut self.streams);
                 let Step { used, done } =
-                    step.map_err(|error| broken(format!("a rectangle in {encoding}"), error, at))?;
+                    step.map_err(|error| broken(format!("a rectangle in {encoding}"), error, *begin))?;
                 if done {
                     self.update.painted += self.screen.cover(*rect);
                     self.update.pixels |= rect.area() > 0;
@@ -278,7 +280,7 @@ impl Stream {
         let wrong = |error| broken(format!("a rectangle in {encoding}"), error, at);
         if let Some(decoder) = Decoder::new(encoding) {
             self.begin_rectangle(rect).map_err(wrong)?;
-            self.state = State::Rectangle { left, rect, encoding, decoder: Box::new(decoder) };
+            self.state = State::Rectangle { left, rect, encoding, begin: at, decoder: Box::new(decoder) };
             return Ok(Some(head.len()));
         }
         match self.pseudo_rectangle(rect, encoding, &mut reader) {

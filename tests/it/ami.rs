@@ -17,7 +17,7 @@ use ikvm_mcp::net::Trust;
 
 use crate::support::bmc::{Bmc, Setup};
 use crate::support::web::ca_file;
-use crate::support::{picture, recorded};
+use crate::support::{picture, recorded, secrets};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -82,6 +82,7 @@ fn refused(setup: Setup, limit: Duration) -> Error {
 #[track_caller]
 fn assert_says(error: &Error, kind: Kind, words: &[&str]) {
     let sentence = error.to_string();
+    secrets::assert_none(&sentence);
     assert_eq!(error.kind(), kind, "{sentence}");
     for word in words {
         assert!(sentence.contains(word), "no {word:?} in: {sentence}");

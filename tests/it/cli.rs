@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use crate::support::secrets;
+
 /// The binary in an environment that names no credentials, in a folder of its own.
 fn ikvm(folder: &str) -> (Command, PathBuf) {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(folder);
@@ -20,10 +22,12 @@ fn run(folder: &str, args: &[&str]) -> (Output, PathBuf) {
 }
 
 fn out(output: &Output) -> &str {
+    secrets::assert_none(&output.stdout);
     std::str::from_utf8(&output.stdout).unwrap()
 }
 
 fn err(output: &Output) -> &str {
+    secrets::assert_none(&output.stderr);
     std::str::from_utf8(&output.stderr).unwrap()
 }
 

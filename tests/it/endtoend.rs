@@ -4,8 +4,8 @@ use std::process::{Command, Output, Stdio};
 
 use crate::support::bmc::{Bmc, Setup};
 use crate::support::ovh::FakeOvh;
-use crate::support::recorded;
 use crate::support::web::ca_file;
+use crate::support::{recorded, secrets};
 
 const SERVER: &str = "ns1.example";
 
@@ -13,7 +13,10 @@ fn run(ovh: &FakeOvh, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ikvm-mcp"));
     command.env_clear().envs(ovh.environment()).env("SSL_CERT_FILE", ca_file()).stdin(Stdio::null());
     command.env("HOME", env!("CARGO_TARGET_TMPDIR")).current_dir(env!("CARGO_TARGET_TMPDIR"));
-    command.args(args).output().unwrap()
+    let output = command.args(args).output().unwrap();
+    secrets::assert_none(&output.stdout);
+    secrets::assert_none(&output.stderr);
+    output
 }
 
 #[test]

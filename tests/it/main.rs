@@ -7,6 +7,7 @@ mod decode;
 mod encode;
 mod endtoend;
 mod fonts;
+mod hostile;
 mod http;
 mod learn;
 mod mcp;

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::support::ovh::{
     ACCESS_TOKEN, APPLICATION_KEY, APPLICATION_SECRET, CLIENT_ID, CLIENT_SECRET, CONSUMER_KEY, FakeOvh, Fault, keys,
 };
-use crate::support::web;
+use crate::support::{secrets, web};
 
 const LIST: &str = "GET /dedicated/server";
 const NS1: &str = "GET /dedicated/server/ns1.example";
@@ -33,10 +33,7 @@ fn client(secret: &str) -> Credentials {
 fn sentence<T>(result: Result<T, Error>) -> (Kind, String) {
     let Err(error) = result else { panic!("it did not fail") };
     let text = error.to_string();
-    for secret in [APPLICATION_KEY, APPLICATION_SECRET, CONSUMER_KEY, CLIENT_ID, CLIENT_SECRET, ACCESS_TOKEN, "number-"]
-    {
-        assert!(!text.contains(secret), "{text}");
-    }
+    secrets::assert_none(&text);
     (error.kind(), text)
 }
 

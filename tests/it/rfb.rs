@@ -104,6 +104,24 @@ fn a_recording_decodes_to_the_same_however_it_arrives() {
 }
 
 #[test]
+fn what_fuzzing_found_ends_the_same_however_it_arrives() {
+    let mut found = 0;
+    for entry in fs::read_dir(folder().with_file_name("crash")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "s2c") {
+            let bytes = fs::read(&path).unwrap();
+            let [mut whole, mut dripping] = [(); 2].map(|()| Session::new(Options::default()));
+            let got: Vec<Event> =
+                bytes.iter().flat_map(|byte| events(&mut dripping, std::slice::from_ref(byte))).collect();
+            assert_eq!(got, events(&mut whole, &bytes), "{}", path.display());
+            assert!(frame(&dripping) == frame(&whole), "{}: another picture", path.display());
+            found += 1;
+        }
+    }
+    assert!(found > 0);
+}
+
+#[test]
 fn a_recording_that_ends_early_is_never_whole_and_says_what_was_waited_for() {
     for recording in recordings() {
         let bytes = &recording.from_server;

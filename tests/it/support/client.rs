@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::secrets;
+
 /// Longer than any test waits: where it ends, the test has failed.
 const LONG: Duration = Duration::from_secs(60);
 
@@ -82,6 +84,8 @@ impl Client {
             answer.body = vec![0; length.parse().unwrap()];
             self.reader.read_exact(&mut answer.body).unwrap();
         }
+        secrets::assert_none(format!("{:?}", answer.headers));
+        secrets::assert_none(&answer.body);
         answer
     }
 
@@ -91,6 +95,7 @@ impl Client {
         let mut chunk = vec![0; length + 2];
         self.reader.read_exact(&mut chunk).unwrap();
         let chunk = String::from_utf8(chunk).unwrap();
+        secrets::assert_none(&chunk);
         let event = chunk.strip_suffix("\r\n").unwrap().to_owned();
         (length > 0).then_some(event)
     }

@@ -12,6 +12,7 @@ use ikvm_mcp::base::{Secret, Watch};
 use ikvm_mcp::provider::ovh::{Credentials, Endpoint, Settings};
 use serde_json::{Value, json};
 
+use super::secrets;
 use super::web::{Reply, Request, Stream, Web};
 
 pub const APPLICATION_KEY: &str = "application-key-of-ann";
@@ -416,7 +417,7 @@ fn make_token(request: &Request, state: &mut State) -> Reply {
         return Reply::status(401, body.to_string());
     }
     state.made += 1;
-    let token = format!("oauth-token-number-{}", state.made);
+    let token = secrets::marked(format!("oauth-token-number-{}", state.made));
     state.tokens.push(token.clone());
     give(&json!({"access_token": token, "token_type": "Bearer", "expires_in": state.token_life, "scope": "all"}))
 }

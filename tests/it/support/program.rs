@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use serde_json::{Value, json};
 
 use super::client::{Client, message};
+use super::secrets;
 
 const EVENTS: &str = "Accept: application/json, text/event-stream";
 
@@ -15,6 +16,8 @@ const EVENTS: &str = "Accept: application/json, text/event-stream";
 pub struct Program {
     child: Child,
     pub port: u16,
+    /// Reads what it logs until it ends.
+    log: Option<JoinHandle<Vec<u8>>>,
 }
 
 impl Program {
@@ -33,9 +36,13 @@ impl Program {
                 break port.parse().unwrap();
             }
         };
-        // Nobody reads the rest, and the pipe must not fill up.
-        thread::spawn(move || lines.read_to_end(&mut Vec::new()));
-        Self { child, port }
+        let log = thread::spawn(move || {
+            let mut log = told.into_bytes();
+            // What was read until the pipe broke counts.
+            let _ = lines.read_to_end(&mut log);
+            log
+        });
+        Self { child, port, log: Some(log) }
     }
 
     pub fn client(&self) -> Client {
@@ -70,6 +77,10 @@ impl Drop for Program {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let log = self.log.take().map(|log| log.join().expect("reading cannot fail"));
+        if !thread::panicking() {
+            secrets::assert_none(log.unwrap_or_default());
+        }
     }
 }
 

@@ -286,6 +286,15 @@ impl<'a> Conversation<'a> {
                 self.show(&frame);
             }
             Video::Endless => self.link.send(&announcing(VIDEO, 0, u32::MAX, &first[..HEADER])),
+            Video::Flood => {
+                // A JPEG that is one scan without an end.
+                let start = [0xff, 0xd8, 0xff, 0xda, 0, 2];
+                for number in 0..256 {
+                    let mut data = vec![0; 1 << 20];
+                    data[..start.len()].copy_from_slice(if number == 0 { &start } else { &[0; 6] });
+                    self.link.send(&fragment(number, false, &data));
+                }
+            }
             Video::Huge => self.show(&resized(first, u16::MAX, u16::MAX)),
             Video::CutOff => {
                 let half = first.len() / 2;

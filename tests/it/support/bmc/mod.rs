@@ -19,6 +19,7 @@ pub use setup::{Features, Greeting, Jpeg, Login, Setup, SignOn, Token, Upgrade, 
 
 use ikvm_mcp::base::Frame;
 
+use super::secrets;
 use super::tile::{Encoder, Mode};
 use super::vnc::Vnc;
 use super::web::Web;
@@ -337,7 +338,7 @@ impl State {
     /// Text of this length that is new each time.
     fn secret(&mut self, prefix: &str, length: usize) -> String {
         self.secrets += 1;
-        format!("{prefix}{:0>width$}", self.secrets, width = length - prefix.len())
+        secrets::marked(format!("{prefix}{:0>width$}", self.secrets, width = length - prefix.len()))
     }
 
     /// A new web session; its cookie.

@@ -203,6 +203,8 @@ pub enum Video {
     Corrupt,
     /// A packet that announces 4 GiB.
     Endless,
+    /// A picture of 256 MiB whose end is not among them.
+    Flood,
     /// A frame of 65,535 x 65,535 pixels.
     Huge,
     /// The connection drops in the middle of a frame.

@@ -1,0 +1,21 @@
+//! What nobody may see: the secrets of the fakes, looked for in whatever the program prints, logs or answers.
+
+/// What only a secret has in it: those of `support::ovh`, what its API hands out, and what a fake BMC makes up (a
+/// prefix and a number filled up with zeros).
+const MARKS: [&str; 8] =
+    ["-of-ann", "number-", "?token=", "sso-token00000", "Qs0000000", "Cs0000", "Kvm0000000", "Web0000000"];
+
+/// A secret, which must be one that [`assert_none`] finds.
+pub fn marked(secret: String) -> String {
+    assert!(MARKS.iter().any(|mark| secret.contains(mark)), "nobody would notice {secret}");
+    secret
+}
+
+/// Fails where there is a secret in what the program said.
+#[track_caller]
+pub fn assert_none(said: impl AsRef<[u8]>) {
+    let said = String::from_utf8_lossy(said.as_ref());
+    for mark in MARKS {
+        assert!(!said.contains(mark), "a secret with {mark:?} was told: {said}");
+    }
+}
