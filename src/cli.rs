@@ -16,11 +16,13 @@ use std::time::Duration;
 
 use args::{Command, HELP, Invocation};
 
-use crate::base::{Error, Kind, Server, Watch, log, png, random};
+use crate::base::{Error, Kind, Server, Url, Watch, access, log, png, random};
 use crate::config::Config;
 use crate::config::ovh::Application;
 use crate::mcp;
 use crate::net::Trust;
+use crate::net::tls::{self, Presented};
+use crate::ops::check::Step;
 use crate::ops::{Listing, Ops, ScreenshotOptions, Settings, StatusOptions};
 use crate::provider::Provider;
 use crate::provider::demo::Demo;
@@ -33,6 +35,8 @@ use crate::text::{self, Library, RenderOptions};
 const LIST_LIMIT: Duration = Duration::from_secs(120);
 /// How long a look at a console may take: an opening (5 min) and what comes then.
 const LOOK_LIMIT: Duration = Duration::from_secs(330);
+/// How long `pin` may take.
+const PIN_LIMIT: Duration = Duration::from_secs(30);
 /// How long `login` may take.
 const LOGIN_LIMIT: Duration = Duration::from_secs(30);
 
@@ -89,6 +93,17 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
             }
             shot.png.map_or(Ok(()), |png| save(&png, server, output.as_deref()))
         }
+        Command::Check { server } => {
+            let ops = operations(&configuration(invocation)?, invocation.demo);
+            end_on_signals(&ops);
+            // Where stdout is closed, the walk goes on: it must come back.
+            let tell = Box::new(|step| _ = print(line(&step).as_bytes()));
+            match server {
+                Some(server) => ops.check(server, tell),
+                None => ops.check_all(tell),
+            }
+        }
+        Command::Pin { host } => pin(host),
         Command::Status { server } => {
             let options = StatusOptions::default();
             let facts = at_console(invocation, |ops, watch| ops.status(server, &options, watch))?;
@@ -270,6 +285,30 @@ fn save(png: &[u8], server: &str, output: Option<&Path>) -> Result<(), Error> {
             .hint("name another file with -o, or - for stdout")
     })?;
     print(format!("{}\n", file.display()).as_bytes())
+}
+
+/// A step of a check as a line.
+fn line(Step { name, took, outcome }: &Step) -> String {
+    let (word, found) = match outcome {
+        Ok(found) => ("ok", found.clone()),
+        Err(error) => ("FAILED", error.to_string()),
+    };
+    let colon = if found.is_empty() { "" } else { ": " };
+    format!("{word:<6} {:>6.2} s  {name}{colon}{found}\n", took.as_secs_f64())
+}
+
+/// Prints the line that pins the certificate which a host shows now, and beside it what to compare before using it.
+fn pin(host: &str) -> Result<(), Error> {
+    let url = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
+    let url = Url::parse(&url)?;
+    let port = url.explicit_port.unwrap_or(443);
+    let Presented { certificate, fault } =
+        watched("reading the certificate", PIN_LIMIT, |watch| tls::presented(&url.host, port, watch))?;
+    log::line(&match fault {
+        None => format!("the {certificate}; it is believed without a pin"),
+        Some(fault) => format!("the {certificate}; it {fault}, so compare it with what the machine's own page shows"),
+    });
+    print((access::pin::line(&certificate.sha256) + "\n").as_bytes())
 }
 
 /// Asks for a consumer key, and says what to do with it.

@@ -48,6 +48,23 @@ impl Route {
     }
 }
 
+impl Route {
+    /// The host and the port that are connected to first, and whether TLS begins at once; `None` for a recording, and
+    /// for a URL that is none.
+    pub fn address(&self) -> Option<(String, u16, bool)> {
+        let url = match self {
+            Self::Bmc(bmc) => bmc.url.clone(),
+            Self::Viewer(url) => Url::parse(url.reveal()).ok()?,
+            Self::Rfb(rfb) => match &rfb.carrier {
+                Carrier::Tcp { host, port, .. } => return Some((host.clone(), *port, false)),
+                Carrier::WebSocket { url, .. } => Url::parse(url.reveal()).ok()?,
+            },
+            Self::Recording(_) => return None,
+        };
+        Some((url.host.clone(), url.port(), url.is_tls()))
+    }
+}
+
 /// How the certificate of a console is checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Certificate {

@@ -23,9 +23,13 @@ struct Shared {
     cancelled: Condvar,
 }
 
+/// Hears each stage as it begins, on the thread that begins it.
+pub type Observer = Box<dyn FnMut(&'static str) + Send>;
+
 struct State {
     cancelled: bool,
     stage: &'static str,
+    observer: Option<Observer>,
     next_hook: u64,
     hooks: Vec<(u64, Box<dyn FnOnce() + Send>)>,
 }
@@ -45,8 +49,17 @@ impl Shared {
 impl Watch {
     /// A watch over all of a piece of work, `limit` long.
     pub fn new(stage: &'static str, limit: Duration) -> Self {
+        Self::with(stage, limit, None)
+    }
+
+    /// The same, with somebody who hears each further stage.
+    pub fn observed(stage: &'static str, limit: Duration, observer: Observer) -> Self {
+        Self::with(stage, limit, Some(observer))
+    }
+
+    fn with(stage: &'static str, limit: Duration, observer: Option<Observer>) -> Self {
         let started = clock::now();
-        let state = State { cancelled: false, stage, next_hook: 0, hooks: Vec::new() };
+        let state = State { cancelled: false, stage, observer, next_hook: 0, hooks: Vec::new() };
         Self {
             started,
             deadline: started + limit,
@@ -66,7 +79,12 @@ impl Watch {
 
     /// Names what is being done now, for progress.
     pub fn enter(&self, stage: &'static str) {
-        self.shared.state().stage = stage;
+        let mut state = self.shared.state();
+        if std::mem::replace(&mut state.stage, stage) != stage
+            && let Some(observer) = &mut state.observer
+        {
+            observer(stage);
+        }
     }
 
     /// What is being done now.
@@ -179,6 +197,17 @@ mod tests {
         assert_eq!(error.kind(), Kind::Timeout("waiting for the first frame"));
         assert_eq!(error.to_string(), "no answer within 0.0 s (waiting for the first frame)");
         assert_eq!(whole.stage(), "waiting for the first frame");
+    }
+
+    #[test]
+    fn an_observer_hears_each_new_stage_once() {
+        let (heard, stages) = std::sync::mpsc::channel();
+        let watch = Watch::observed("first", LONG, Box::new(move |stage| heard.send(stage).unwrap()));
+        watch.enter("first");
+        let inner = watch.within("second", LONG);
+        inner.enter("second");
+        watch.clone().enter("third");
+        assert_eq!(stages.try_iter().collect::<Vec<_>>(), ["second", "third"]);
     }
 
     #[test]

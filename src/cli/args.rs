@@ -21,6 +21,9 @@ Usage:
   ikvm-mcp status SERVER        tell power, signal, who is viewing ... without a picture
   ikvm-mcp text --image FILE    print the text of a console's picture, any PNG, exactly or not at all
       --json                      with its parts: status, font, cursor, what is selected or uncertain
+  ikvm-mcp check [SERVER]       walk the whole way to a server's console, step by step; without SERVER check the
+                                settings, the lists, and whether your own servers can be reached
+  ikvm-mcp pin HOST[:PORT]      print the line for hosts.toml that pins the certificate HOST shows now
   ikvm-mcp login                get an OVHcloud consumer key with exactly the rights needed
   ikvm-mcp token                make a token for IKVM_TOKEN
 
@@ -107,6 +110,16 @@ pub enum Command {
         /// As JSON.
         json: bool,
     },
+    /// Walk the way to a console.
+    Check {
+        /// The server's id; `None` checks the settings and what they lead to.
+        server: Option<String>,
+    },
+    /// Print the pin of a certificate.
+    Pin {
+        /// A name or an address, with a port or without; or a URL.
+        host: String,
+    },
     /// Ask OVHcloud for a consumer key.
     Login,
     /// Make a token.
@@ -162,6 +175,10 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
         ("serve", []) => Command::Serve,
         ("stdio", []) => Command::Stdio,
         ("list", []) => Command::List { json: std::mem::take(&mut json) },
+        ("check", []) => Command::Check { server: None },
+        ("check", [server]) => Command::Check { server: Some(server.clone()) },
+        ("pin", [host]) => Command::Pin { host: host.clone() },
+        ("pin", []) => return Err(usage("pin needs a host").hint("write `ikvm-mcp pin bmc7.example`")),
         ("login", []) => Command::Login,
         ("token", []) => Command::Token,
         ("help", []) => Command::Help,
@@ -181,6 +198,10 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
             return Err(usage(format!("{command} needs a server")).hint("`ikvm-mcp list` shows them"));
         }
         ("serve" | "stdio" | "list" | "login" | "token" | "help" | "screenshot" | "status" | "text", [.., last]) => {
+        (
+            "serve" | "stdio" | "list" | "login" | "token" | "help" | "screenshot" | "status" | "check" | "pin",
+            [.., last],
+        ) => {
             return Err(usage(format!("{last} is one word too many for {command}")));
         }
         _ => return Err(usage(format!("there is no command {command}"))),
@@ -241,6 +262,9 @@ mod tests {
         let text = Command::Text { image: "a.png".into(), json: true };
         assert_eq!(parsed("text --json --image=a.png").unwrap().command, text);
         assert_eq!(parsed("--image a.png text --json").unwrap().command, text);
+        assert_eq!(parsed("check ns1").unwrap().command, Command::Check { server: Some("ns1".into()) });
+        assert_eq!(parsed("check").unwrap().command, Command::Check { server: None });
+        assert_eq!(parsed("pin [::1]:443").unwrap().command, Command::Pin { host: "[::1]:443".into() });
         assert_eq!(parsed("status ns1").unwrap().command, Command::Status { server: "ns1".into() });
     }
 

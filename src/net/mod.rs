@@ -4,6 +4,7 @@
 
 pub mod http;
 pub mod plain;
+pub mod reach;
 pub mod stream;
 pub mod tls;
 pub mod ws;

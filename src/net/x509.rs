@@ -13,6 +13,7 @@
 //!   SEQUENCE algorithm, BIT STRING signature
 //! ```
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::base::bytes::clean_text;
@@ -93,6 +94,24 @@ impl X509 {
             ends,
             key: key.to_vec(),
         })
+    }
+}
+
+impl fmt::Display for X509 {
+    /// `certificate of bmc7.example, issued by Example CA, valid until 2027-01-01T00:00:00Z`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or_nobody = |name: &str| if name.is_empty() { "nobody".to_owned() } else { name.to_owned() };
+        let subject = if self.names.is_empty() { or_nobody(&self.subject) } else { self.names.join(", ") };
+        write!(f, "certificate of {subject}")?;
+        if self.is_self_signed {
+            f.write_str(", self-signed")?;
+        } else {
+            write!(f, ", issued by {}", or_nobody(&self.issuer))?;
+        }
+        match &self.ends {
+            Some(ends) => write!(f, ", valid until {ends}"),
+            None => Ok(()),
+        }
     }
 }
 

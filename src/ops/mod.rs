@@ -1,5 +1,6 @@
 //! What the program can do, as plain functions: `mcp` and `cli` are two views of it.
 
+pub mod check;
 mod look;
 mod screenshot;
 pub mod sessions;

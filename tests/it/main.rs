@@ -8,6 +8,7 @@ mod encode;
 mod endtoend;
 mod fonts;
 mod hostile;
+mod hosts;
 mod http;
 mod learn;
 mod mcp;

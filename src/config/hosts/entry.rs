@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::exposed;
 use super::table::{Table, Text};
+use crate::base::access::pin;
 use crate::base::{Access, Bmc, Carrier, Certificate, Error, Rfb, Route, Secret, Server, Url};
 use crate::provider::hosts::{Host, NAME};
 
@@ -214,24 +215,13 @@ fn check_certificate(table: &Table<'_>, key: &str, text: Text, way: &Way) -> Res
     }
     match key {
         "ca_file" => Ok(Checked::CaFile(text)),
-        "tls_pin" => match pin(&text.value) {
-            Some(pin) => Ok(Checked::Done(Certificate::Pinned(pin))),
-            None => wrong("tls_pin is not sha256: and 64 hexadecimal digits".into(), "run `ikvm-mcp pin HOST`"),
+        "tls_pin" => match pin::parse(&text.value) {
+            Ok(sum) => Ok(Checked::Done(Certificate::Pinned(sum))),
+            Err(error) => Err(table.wrong(text.line, format!("tls_pin: {error}"))),
         },
         _ if text.value == "insecure" => Ok(Checked::Done(Certificate::Unchecked)),
         _ => wrong("tls takes the word insecure only".into(), "leave it out to have the certificate checked"),
     }
-}
-
-/// `sha256:` and 32 bytes in hexadecimal, with or without colons.
-fn pin(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = text.strip_prefix("sha256:")?.bytes().filter(|byte| *byte != b':').collect();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let pairs = digits.chunks(2).map(|pair| match pair {
-        [high, low] => Some((digit(*high)? * 16 + digit(*low)?) as u8),
-        _ => None,
-    });
-    pairs.collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 
 fn authorities(table: &Table<'_>, file: &Text) -> Result<Arc<[u8]>, Error> {

@@ -207,9 +207,9 @@ fn what_is_wrong_is_named_with_its_line() {
         (
             WSS,
             "tls_pin = \"sha256:12\"",
-            "line 4: tls_pin is not sha256: and 64 hexadecimal digits; run `ikvm-mcp pin HOST`",
+            "line 4: tls_pin: not a pin: it is sha256: and 64 hexadecimal digits; `ikvm-mcp pin HOST` prints it",
         ),
-        (WSS, "tls_pin = \"sha256:zz\"", "line 4: tls_pin is not"),
+        (WSS, "tls_pin = \"sha256:zz\"", "line 4: tls_pin: not a pin"),
         ("console = \"ws://vm.example\"\n", "tls = \"insecure\"", "line 4: tls without TLS; use https:// or wss://"),
         (VNC, "ip = \"vm.example\"", "line 4: ip is no IP address"),
         (VNC, "name = \"a\"\nname = \"b\"", "line 5: duplicate key"),
