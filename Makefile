@@ -63,6 +63,7 @@ fuzz: rust ## every parser against damaged input, FUZZ_SECONDS (60) each
 	tests/fuzz/run.sh
 
 peers: build ## the real outside world: conformance suite, real MCP clients (installs them into target/peers)
+	$(CARGO) build --release --locked --example fakes
 	tests/peers/run.sh
 
 clean:

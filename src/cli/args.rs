@@ -130,6 +130,10 @@ pub enum Command {
     Version,
 }
 
+/// All commands that there are.
+const COMMANDS: [&str; 11] =
+    ["serve", "stdio", "list", "screenshot", "status", "text", "check", "pin", "login", "token", "help"];
+
 /// Parses the arguments behind the program's name.
 pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
     let mut words = Vec::new();
@@ -197,12 +201,8 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
         ("screenshot" | "status", []) => {
             return Err(usage(format!("{command} needs a server")).hint("`ikvm-mcp list` shows them"));
         }
-        ("serve" | "stdio" | "list" | "login" | "token" | "help" | "screenshot" | "status" | "text", [.., last]) => {
-        (
-            "serve" | "stdio" | "list" | "login" | "token" | "help" | "screenshot" | "status" | "check" | "pin",
-            [.., last],
-        ) => {
-            return Err(usage(format!("{last} is one word too many for {command}")));
+        (known, [.., last]) if COMMANDS.contains(&known) => {
+            return Err(usage(format!("{last} is one word too many for {known}")));
         }
         _ => return Err(usage(format!("there is no command {command}"))),
     };

@@ -11,7 +11,10 @@
 #[path = "../it/support/mod.rs"]
 mod support;
 
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,6 +30,7 @@ Usage: fakes [OPTION ...] [FILE.png ...]
   --servers N            ns1.example to nsN.example (1)
   --size WIDTHxHEIGHT    of the text consoles that are shown where no file is named (1024x768)
   --change SECONDS       shows the next file or text console so often; 0 never (0)
+  --hosts FILE           also writes a hosts.toml that names the BMCs by their login
   --slow SECONDS         how long OVH takes to give access to a console (0)
 ";
 
@@ -38,6 +42,7 @@ struct Options {
     size: (usize, usize),
     change: Option<Duration>,
     slow: Duration,
+    hosts: Option<PathBuf>,
     screens: Vec<Frame>,
 }
 
@@ -50,6 +55,11 @@ fn main() {
     world.ovh.state().task_time = options.slow;
     for (name, value) in world.environment() {
         println!("export {name}={value}");
+    }
+    if let Some(file) = &options.hosts {
+        let mut open = OpenOptions::new();
+        let mut file = open.write(true).create(true).truncate(true).mode(0o600).open(file).unwrap();
+        file.write_all(world.hosts().as_bytes()).unwrap();
     }
 
     let (mut changed, mut shown) = (Instant::now(), 0);
@@ -86,7 +96,7 @@ fn main() {
 
 fn parse(mut args: impl Iterator<Item = String>) -> Option<Options> {
     let mut options =
-        Options { servers: 1, size: (1024, 768), change: None, slow: Duration::ZERO, screens: Vec::new() };
+        Options { servers: 1, size: (1024, 768), change: None, slow: Duration::ZERO, hosts: None, screens: Vec::new() };
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--servers" => options.servers = args.next()?.parse().ok()?,
@@ -96,6 +106,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Option<Options> {
                 options.size = (width.parse().ok()?, height.parse().ok()?);
             }
             "--change" => options.change = seconds(&args.next()?)?,
+            "--hosts" => options.hosts = Some(args.next()?.into()),
             "--slow" => options.slow = seconds(&args.next()?)?.unwrap_or_default(),
             file if !file.starts_with('-') => options.screens.push(read_png(Path::new(file))),
             _ => return None,

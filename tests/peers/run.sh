@@ -132,6 +132,13 @@ done
 check "Claude Code, HTTP" claude_connects ikvm-http --transport http "$url"
 check "Claude Code, stdio" claude_connects ikvm-stdio -- "$program" stdio --demo
 
+if type -P qemu-system-x86_64 Xvnc vncpasswd xwd xlogo >/dev/null; then
+    "$python1" -c 'import PIL' 2>/dev/null || "$python1" -m pip install --quiet --disable-pip-version-check pillow
+    check "hosts.toml: QEMU, Xvnc, a BMC by login" "$python1" "$sources/hosts.py" "$program" "$PWD/target/release/examples/fakes"
+else
+    echo "skipped: hosts.toml with QEMU and Xvnc, which are not installed"
+fi
+
 check "the server is still there" alive
 check "the server ends on SIGTERM" ends
 
