@@ -71,6 +71,19 @@ fn a_bmc_in_the_file_is_listed_and_seen() {
 }
 
 #[test]
+fn a_refused_password_is_sent_once_a_look_and_no_sentence_repeats_it() {
+    let (bmc, entry) = rack7(Setup::default(), &trusted());
+    let entry = entry.replace("password_env = \"RACK7\"", "password = \"hush\"");
+    let shot = run("wrong", &entry, &["screenshot", "rack7"]);
+    assert_eq!(shot.status.code(), Some(1));
+    assert!(err(&shot).contains("does not accept the user and the password"), "{}", err(&shot));
+    assert!(!err(&shot).contains("hush"), "{}", err(&shot));
+    let logins = bmc.counts().requests.into_iter().filter(|request| request.starts_with("POST")).count();
+    assert_eq!((logins, bmc.counts().sessions), (1, 0));
+    bmc.assert_all_closed();
+}
+
+#[test]
 fn a_certificate_is_pinned_by_the_line_that_pin_prints() {
     let (bmc, entry) = rack7(Setup::default(), "");
     let refused = run("unpinned", &entry, &["screenshot", "rack7"]);
