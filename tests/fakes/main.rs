@@ -15,13 +15,15 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ikvm_mcp::base::Frame;
-use support::bmc::Setup;
+use support::bmc::{Bmc, Setup, USER};
 use support::read_png;
 use support::rfb_encode::console;
+use support::web::ca_file;
 use support::world::World;
 
 const USAGE: &str = "\
@@ -59,7 +61,7 @@ fn main() {
     if let Some(file) = &options.hosts {
         let mut open = OpenOptions::new();
         let mut file = open.write(true).create(true).truncate(true).mode(0o600).open(file).unwrap();
-        file.write_all(world.hosts().as_bytes()).unwrap();
+        file.write_all(hosts(&world).as_bytes()).unwrap();
     }
 
     let (mut changed, mut shown) = (Instant::now(), 0);
@@ -92,6 +94,22 @@ fn main() {
             complained[number] = complaints.len();
         }
     }
+}
+
+/// A hosts.toml that names the BMCs by their login.
+fn hosts(world: &World) -> String {
+    let ca_file = ca_file().display().to_string();
+    let entry = |(number, bmc): (usize, &Arc<Bmc>)| {
+        format!(
+            "[[server]]\nid = \"{}\"\nconsole = \"{}\"\nkind = \"ami\"\nuser = \"{}\"\npassword = \"{}\"\n\
+             ca_file = \"{ca_file}\"\n",
+            World::name(number),
+            bmc.url(),
+            USER.0,
+            USER.1
+        )
+    };
+    world.bmcs.iter().enumerate().map(entry).collect()
 }
 
 fn parse(mut args: impl Iterator<Item = String>) -> Option<Options> {

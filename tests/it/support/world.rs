@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ikvm_mcp::base::Frame;
 
-use super::bmc::{Bmc, Setup, USER};
+use super::bmc::{Bmc, Setup};
 use super::ovh::FakeOvh;
 use super::web::ca_file;
 
@@ -37,21 +37,5 @@ impl World {
         let mut environment = self.ovh.environment();
         environment.push(("SSL_CERT_FILE", ca_file().display().to_string()));
         environment
-    }
-
-    /// The same BMCs as a hosts.toml, reached by their login.
-    pub fn hosts(&self) -> String {
-        let entry = |(number, bmc): (usize, &Arc<Bmc>)| {
-            format!(
-                "[[server]]\nid = \"{}\"\nconsole = \"{}\"\nkind = \"ami\"\nuser = \"{}\"\npassword = \"{}\"\n\
-                 ca_file = \"{}\"\n",
-                Self::name(number),
-                bmc.url(),
-                USER.0,
-                USER.1,
-                ca_file().display()
-            )
-        };
-        self.bmcs.iter().enumerate().map(entry).collect()
     }
 }
