@@ -112,7 +112,7 @@ fn underline_cursor(reading: &mut Reading, frame: &Frame, atlas: &Atlas, main: u
             continue;
         }
         cell.take(frame, grid.place(at / reading.columns, column));
-        let under = atlas.read_beside(&cell, main, rows, paper);
+        let under = atlas.read_beside(&cell, main, rows, paper).filter(|under| under.confidence >= LONELY);
         reading.cells[at] = under.unwrap_or_else(|| Character::blank(paper));
         reading.cursor = Some((at / reading.columns, column));
         return;

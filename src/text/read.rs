@@ -1,7 +1,7 @@
 //! Reading a screen: the grid, each cell's character, and how sure that is.
 
 use super::attr;
-use super::cell::{Cell, Place, Rgb, distance};
+use super::cell::{Cell, MAX_DOTS, Place, Rgb, distance};
 use super::clean;
 use super::font::Library;
 use super::glyphs::{Atlas, Match, Verdict};
@@ -179,11 +179,18 @@ pub fn read(frame: &Frame, library: &Library, last: Option<&Grid>) -> Reading {
     }
     let survey = Survey::of(frame);
     if survey.busy() < FEWEST_TILES {
-        return Reading::none(frame, Reason::Blank);
+        return Reading::none(frame, if is_all_but_blank(frame) { Reason::Blank } else { Reason::Graphics });
     }
     grid::find(frame, &survey, atlases, true)
         .and_then(|grid| read_on(frame, atlases, &grid))
         .unwrap_or_else(|| Reading::none(frame, Reason::Graphics))
+}
+
+/// Whether no more than a cursor differs from the color of the last pixel.
+fn is_all_but_blank(frame: &Frame) -> bool {
+    let pixels: &[Rgb] = frame.rgb.as_chunks().0;
+    let paper = pixels.last().copied().unwrap_or_default();
+    pixels.iter().filter(|&&pixel| differ(pixel, paper)).count() <= MAX_DOTS
 }
 
 /// Reads the cells of a grid. `None` where the grid is for other screens.

@@ -30,15 +30,15 @@ impl Survey {
         let stride = frame.width * 3;
         let mut busy = Vec::new();
         let mut steps = vec![[0_u32; 2]; across];
+        let mut flags = vec![0; stride];
         for y in 0..frame.height {
             let row = &frame.rgb[y * stride..(y + 1) * stride];
             let above = &frame.rgb[y.saturating_sub(1) * stride..][..stride];
-            let tiles = row.chunks(TILE * 3).zip(above.chunks(TILE * 3));
-            for (steps, (row, above)) in steps.iter_mut().zip(tiles) {
-                if row.len() > 3 {
-                    steps[0] += edges(row, &row[3..]);
+            for (kind, other) in [&row[3.min(stride)..], above].into_iter().enumerate() {
+                mark_edges(&mut flags, row, other);
+                for (steps, flags) in steps.iter_mut().zip(flags.chunks(TILE * 3)) {
+                    steps[kind] += u32::from(flags.iter().sum::<u8>());
                 }
-                steps[1] += edges(row, above);
             }
             if y % TILE == TILE - 1 || y + 1 == frame.height {
                 for (tile, steps) in steps.iter_mut().enumerate() {
@@ -69,10 +69,11 @@ impl Survey {
     }
 }
 
-/// In how many levels, at most 24, two rows of a tile differ by an edge. Counted in bytes, so that it is quick.
-fn edges(one: &[u8], other: &[u8]) -> u32 {
-    let is_edge = |(a, b): (&u8, &u8)| u8::from(a.abs_diff(*b) > Survey::EDGE);
-    u32::from(one.iter().zip(other).map(is_edge).sum::<u8>())
+/// Sets each flag to 1 where two rows of levels differ by an edge, else to 0. Byte by byte, so that it is quick.
+fn mark_edges(flags: &mut [u8], one: &[u8], other: &[u8]) {
+    for ((flag, a), b) in flags.iter_mut().zip(one).zip(other) {
+        *flag = u8::from(a.abs_diff(*b) > Survey::EDGE);
+    }
 }
 
 fn gcd(a: usize, b: usize) -> usize {

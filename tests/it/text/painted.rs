@@ -1,7 +1,7 @@
 //! Painted screens: every shipped font, any size and offset; pictures that are no text; text in no font we have.
 
 use ikvm_mcp::base::Frame;
-use ikvm_mcp::text::{Font, Library, Reading, Status, read};
+use ikvm_mcp::text::{Font, Library, Reading, Reason, Status, read};
 
 use crate::support::consoles::{Kind, Random, console};
 use crate::support::paint::{GRAY, Screen};
@@ -126,6 +126,21 @@ fn lines_centered_by_pixels_are_read() {
     let read: Vec<String> =
         reading.lines().iter().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
     assert_eq!(read, lines, "{}", reading.headline());
+}
+
+#[test]
+fn why_there_is_no_text_is_told() {
+    let mut frame = Frame::black(720, 400);
+    let status = |frame: &Frame| read(frame, Library::shipped(), None).status;
+    assert_eq!(status(&frame), Status::None(Reason::Blank));
+    for at in 0..18 {
+        frame.rgb[(14 + at / 9) * 720 * 3 + at % 9 * 3] = 170;
+    }
+    assert_eq!(status(&frame), Status::None(Reason::Blank));
+    for kind in [0, 3, 8] {
+        let picture = picture(kind, 800, 600, &mut Random(12));
+        assert_eq!(status(&picture), Status::None(Reason::Graphics), "{kind}");
+    }
 }
 
 #[test]
