@@ -47,6 +47,7 @@ fn main() -> io::Result<()> {
         save("ovh_answers", &number.to_string(), answer.as_bytes())?;
     }
     save("ovh_conf", "usual", CONF.as_bytes())?;
+    save("hosts", "usual", HOSTS.as_bytes())?;
     save("bmc_pages", "usual", PAGES.join("\0\0").as_bytes())?;
     save("bmc_pages", "redirect", b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n\0\0page")?;
     let colors = [0, 0, 0, 170, 170, 170, 85, 255, 85, 255, 255, 255];
@@ -106,6 +107,32 @@ const OVH: [&str; 4] = [
 
 const CONF: &str = "[default]\nendpoint=ovh-eu\n\n[ovh-eu]\n; a comment\napplication_key = \"abc\"\n\
                     application_secret: def\nconsumer_key='ghi'\n";
+
+const HOSTS: &str = r#"
+[[server]]
+id = "lab1"
+name = "the first"
+ip = "192.0.2.1"
+console = "https://192.0.2.7"
+kind = "ami"
+user = "admin"
+password_env = "PASSWORD"
+tls = "insecure"
+
+[[server]]
+id = "lab2"
+console = "wss://console.example/vnc?token=abc"
+password_file = "a.txt"
+origin = "https://console.example"
+subprotocol = "binary"
+headers = { Cookie = "a=b" }
+tls_pin = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
+[[server]]
+id = "lab3"
+console = "vnc://192.0.2.9:5900"
+password = "12345678"
+"#;
 
 const PAGES: [&str; 5] = [
     "<html><script>sessionStorage.setItem('garc', 'abc'); document.cookie = \"QSESSIONID=def; path=/\";</script></html>",

@@ -26,5 +26,5 @@ fuzz_target!(|data: &[u8]| {
     let reading = read(&frame, &LIBRARY, None);
     let text = reading.render(&RenderOptions::default());
     assert!(!text.contains(|ch: char| ch.is_control() && ch != '\n'), "{text:?}");
-    assert_eq!(reading.lines().len(), reading.grid.as_ref().map_or(0, |grid| grid.rows()));
+    assert_eq!(reading.cells.len(), reading.rows * reading.columns);
 });
