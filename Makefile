@@ -62,7 +62,7 @@ audit: rust ## the dependencies: licenses, duplicates, sources, known vulnerabil
 fuzz: rust ## every parser against damaged input, FUZZ_SECONDS (60) each
 	tests/fuzz/run.sh
 
-peers: build ## the real outside world: conformance suite, real MCP clients (installs them into target/peers)
+peers: build ## the real outside world: conformance suite, MCP clients (installed into target/peers), VNC servers
 	$(CARGO) build --release --locked --example fakes
 	tests/peers/run.sh
 

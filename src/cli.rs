@@ -17,8 +17,8 @@ use std::time::Duration;
 use args::{Command, HELP, Invocation};
 
 use crate::base::{Error, Kind, Server, Url, Watch, access, log, png, random};
-use crate::config::Config;
 use crate::config::ovh::Application;
+use crate::config::{Config, console};
 use crate::mcp;
 use crate::net::Trust;
 use crate::net::tls::{self, Presented};
@@ -87,11 +87,12 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
         }
         Command::Screenshot { server, output, raw, region } => {
             let options = ScreenshotOptions { raw: *raw, region: *region, ..ScreenshotOptions::default() };
-            let shot = at_console(invocation, |ops, watch| ops.screenshot(server, &options, watch))?;
+            let (shot, id) =
+                at_console(invocation, server, |ops, server, watch| ops.screenshot(server, &options, watch))?;
             for line in shot.facts.lines() {
                 log::line(line);
             }
-            shot.png.map_or(Ok(()), |png| save(&png, server, output.as_deref()))
+            shot.png.map_or(Ok(()), |png| save(&png, &id, output.as_deref()))
         }
         Command::Check { server } => {
             let ops = operations(&configuration(invocation)?, invocation.demo);
@@ -106,7 +107,7 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
         Command::Pin { host } => pin(host),
         Command::Status { server } => {
             let options = StatusOptions::default();
-            let facts = at_console(invocation, |ops, watch| ops.status(server, &options, watch))?;
+            let (facts, _) = at_console(invocation, server, |ops, server, watch| ops.status(server, &options, watch))?;
             print((facts + "\n").as_bytes())
         }
         Command::Text { image, json } => text_of(image, *json),
@@ -124,13 +125,25 @@ fn text_of(image: &Path, json: bool) -> Result<(), Error> {
     print(if json { reading.json(&options).to_string() + "\n" } else { reading.render(&options) }.as_bytes())
 }
 
-/// Does what opens a console, and closes it whatever comes of it.
-fn at_console<T>(invocation: &Invocation, work: impl FnOnce(&Ops, &Watch) -> Result<T, Error>) -> Result<T, Error> {
-    let ops = operations(&configuration(invocation)?, invocation.demo);
+/// Does what opens a console, and closes it whatever comes of it. `server` is an id, or the URL of a console; with the
+/// result comes what it is called.
+fn at_console<T>(
+    invocation: &Invocation,
+    server: &str,
+    work: impl FnOnce(&Ops, &str, &Watch) -> Result<T, Error>,
+) -> Result<(T, String), Error> {
+    let mut config = configuration(invocation)?;
+    let mut id = server.to_owned();
+    let mut demo = invocation.demo;
+    if let Some(host) = console::named(server)? {
+        id.clone_from(&host.server.id);
+        (config.hosts, config.ovh, demo) = (Ok(Some(vec![host])), Ok(None), false);
+    }
+    let ops = operations(&config, demo);
     end_on_signals(&ops);
-    let result = watched("opening the console", LOOK_LIMIT, |watch| work(&ops, watch));
+    let result = watched("opening the console", LOOK_LIMIT, |watch| work(&ops, &id, watch));
     ops.close();
-    result
+    result.map(|result| (result, id))
 }
 
 /// The settings of this process.

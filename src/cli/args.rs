@@ -27,6 +27,9 @@ Usage:
   ikvm-mcp login                get an OVHcloud consumer key with exactly the rights needed
   ikvm-mcp token                make a token for IKVM_TOKEN
 
+SERVER is an id of the list, or the URL of a console: vnc://HOST:PORT, vnc+tls://HOST:PORT, ws://..., wss://...,
+https://BMC (with IKVM_CONSOLE_USER), https://... of a viewer page.
+
 Options, with every command:
       --hosts FILE              your own servers: BMCs, virtual machines, cloud consoles (see the README)
       --demo                    demo servers instead of your own: no credentials, no network
@@ -42,6 +45,10 @@ Environment:
   OVH_ACCESS_TOKEN              a bearer token; or the same in ovh.conf
   IKVM_HOSTS                    the same as --hosts (default: ~/.config/ikvm-mcp/hosts.toml, then
                                 /etc/ikvm-mcp/hosts.toml, where there is one)
+  IKVM_CONSOLE_USER, IKVM_CONSOLE_PASSWORD
+                                who logs in to a console that is named by its URL, and with what
+  IKVM_CONSOLE_TLS              sha256:... pins its certificate, insecure leaves it unchecked; else a file of
+                                authorities
   PORT                          port to serve on (3001; 0 takes a free one)
   IKVM_LISTEN                   ADDRESS[:PORT] to serve on (127.0.0.1 and [::1]); others need a token
   IKVM_TOKEN, IKVM_TOKEN_FILE   what every client has to show (Authorization: Bearer TOKEN), or a file with it

@@ -8,11 +8,13 @@
 //! | `IKVM_PUBLIC_IP` | asked of OVH | one IPv4 address |
 //! | `OVH_...` | none | see [`ovh`] |
 //! | `IKVM_HOSTS` | `~/.config/ikvm-mcp/hosts.toml`, `/etc/ikvm-mcp/hosts.toml` | a file of one's own servers: see `hosts.rs` |
+//! | `IKVM_CONSOLE_...` | none | see [`console`] |
 //! | `PORT`, `IKVM_LISTEN`, `IKVM_TOKEN` ... | a port on loopback | see [`serving`] |
 //!
 //! The only module that reads the environment. An empty variable counts as none: clients that launch a command like
 //! to pass empty ones.
 
+pub mod console;
 mod hosts;
 pub mod ovh;
 mod ovh_conf;

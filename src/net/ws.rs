@@ -110,7 +110,9 @@ fn request(upgrade: &Upgrade<'_>, key: &str) -> Result<String, Error> {
         head.push_str(&format!("Sec-WebSocket-Protocol: {}\r\n", upgrade.subprotocols.join(", ")));
     }
     for (name, value) in &upgrade.headers {
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+        if name.is_empty()
+            || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+        {
             return Err(Error::new(Kind::Usage, format!("{} is no name of a header", clean_text(name))));
         }
         // A cookie may have come percent-encoded in a URL.

@@ -168,16 +168,7 @@ fn damaged_recordings_end_in_an_event_and_never_in_a_panic() {
 fn what_our_encoders_write_decodes_to_the_same_picture() {
     // Sizes that no tile divides.
     let pictures = [rfb_encode::console(200, 150, 1), rfb_encode::photo(150, 90, 2), rfb_encode::console(7, 5, 3)];
-    for encoding in [
-        Encoding::RAW,
-        Encoding::RRE,
-        Encoding::CORRE,
-        Encoding::HEXTILE,
-        Encoding::ZLIB,
-        Encoding::TIGHT,
-        Encoding::TRLE,
-        Encoding::ZRLE,
-    ] {
+    for encoding in rfb_encode::ENCODINGS {
         for picture in &pictures {
             for gradient in [false, true] {
                 let mut session = Session::new(Options::default());

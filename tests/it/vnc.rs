@@ -14,9 +14,9 @@ use ikvm_mcp::console::{self, Console, Snapshot};
 use ikvm_mcp::net::Trust;
 use ikvm_mcp::rfb::Encoding;
 
-use crate::support::rfb_encode;
-use crate::support::vnc::{Setup, Vnc};
+use crate::support::vnc::{Security, Setup, Vnc};
 use crate::support::web::ca_file;
+use crate::support::{read_png, rfb_encode};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -83,16 +83,7 @@ fn screen(seed: u64) -> Frame {
 #[test]
 fn the_picture_is_the_screen_to_the_bit_in_each_encoding() {
     let picture = rfb_encode::console(200, 150, 1);
-    for encoding in [
-        Encoding::RAW,
-        Encoding::RRE,
-        Encoding::CORRE,
-        Encoding::HEXTILE,
-        Encoding::ZLIB,
-        Encoding::TIGHT,
-        Encoding::TRLE,
-        Encoding::ZRLE,
-    ] {
+    for encoding in rfb_encode::ENCODINGS {
         let server = Vnc::showing(Setup::default(), picture.clone(), encoding);
         let snapshot = look(&access(&server.url()));
         assert_shows(&snapshot, &picture);
@@ -104,4 +95,23 @@ fn the_picture_is_the_screen_to_the_bit_in_each_encoding() {
         assert!(seen.asked[1..].iter().all(|asked| !asked.full));
         assert_eq!(seen.format, None, "the server's own format is fine");
     }
+}
+
+#[test]
+fn the_command_line_takes_the_url_of_a_console_for_a_server() {
+    let setup = Setup { security: Security::Vnc("secret"), ..Setup::default() };
+    let server = Vnc::showing(setup, screen(1), Encoding::ZRLE);
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("vnc-url.png");
+    let run = |password: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_ikvm-mcp"));
+        command.env_clear().env("IKVM_CONSOLE_PASSWORD", password);
+        command.args(["screenshot", &server.url(), "--raw", "-o"]).arg(&file).output().unwrap()
+    };
+    let output = run("secret");
+    assert!(output.status.success(), "{output:?}");
+    assert!(read_png(&file) == screen(1), "another picture");
+    let output = run("wrong");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let words = format!("screenshot of {}: waiting for the VNC handshake: the server did not accept", server.url());
+    assert!(output.status.code() == Some(1) && said.contains(&words), "{said}");
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tries target/release/ikvm-mcp (or the program that IKVM_MCP names) with the outside world: the official conformance
-# suite and real MCP clients, all on loopback. Installs them into target/peers by itself; needs npm and python3 with
-# venv. What each check printed is in target/peers/logs.
+# suite, real MCP clients and real VNC servers, all on loopback. Installs the clients into target/peers by itself; needs
+# npm, python3 with venv, and the servers that .ci/run installs. What each check printed is in target/peers/logs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -58,7 +58,7 @@ check() { # NAME COMMAND...: one check, its output in a log
     local name=$1 log
     log="$peers/logs/$(tr -c 'a-zA-Z0-9\n' - <<<"$1")"
     shift
-    if timeout 300 bash -euo pipefail -c '"$@"' "$name" "$@" >"$log" 2>&1; then
+    if timeout 600 bash -euo pipefail -c '"$@"' "$name" "$@" >"$log" 2>&1; then
         passed=$((passed + 1)) && echo "passed: $name"
     else
         failed=$((failed + 1)) && echo "FAILED: $name" && tail -n 30 "$log" | cut -c 1-300
@@ -138,6 +138,9 @@ if type -P qemu-system-x86_64 Xvnc vncpasswd xwd xlogo >/dev/null; then
 else
     echo "skipped: hosts.toml with QEMU and Xvnc, which are not installed"
 fi
+
+check "VNC servers: QEMU, TigerVNC, TightVNC, x11vnc, websockify" \
+    python3 "$sources/vnc.py" "$program" "$peers/logs/vnc"
 
 check "the server is still there" alive
 check "the server ends on SIGTERM" ends

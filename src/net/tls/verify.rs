@@ -20,6 +20,14 @@ use crate::base::bytes::clean_text;
 use crate::base::clock::Utc;
 use crate::net::x509::X509;
 
+/// rustls's own check of a signature, of one version of TLS.
+type StrictCheck = fn(
+    &WebPkiServerVerifier,
+    &[u8],
+    &CertificateDer<'_>,
+    &DigitallySignedStruct,
+) -> Result<HandshakeSignatureValid, Error>;
+
 /// How certificates are checked.
 #[derive(Debug)]
 pub(super) enum Verifier {
@@ -56,6 +64,23 @@ impl From<Distrust> for Error {
 impl Verifier {
     fn is_known(&self, certificate: &CertificateDer<'_>) -> bool {
         matches!(self, Self::Authorities { known, .. } if known.contains(certificate))
+    }
+
+    /// Checks who signed: by the rules of authorities where they vouch for the certificate.
+    fn signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+        strictly: StrictCheck,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        match self {
+            Self::Authorities { authorities, .. } if !self.is_known(certificate) => {
+                strictly(authorities, message, certificate, signed)
+            }
+            Self::Unchecked => Ok(HandshakeSignatureValid::assertion()),
+            _ => possession(message, certificate, signed),
+        }
     }
 }
 
@@ -101,13 +126,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match self {
-            Self::Authorities { authorities, .. } if !self.is_known(certificate) => {
-                authorities.verify_tls12_signature(message, certificate, signed)
-            }
-            Self::Unchecked => Ok(HandshakeSignatureValid::assertion()),
-            _ => possession(message, certificate, signed),
-        }
+        self.signature(message, certificate, signed, WebPkiServerVerifier::verify_tls12_signature)
     }
 
     fn verify_tls13_signature(
@@ -116,13 +135,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match self {
-            Self::Authorities { authorities, .. } if !self.is_known(certificate) => {
-                authorities.verify_tls13_signature(message, certificate, signed)
-            }
-            Self::Unchecked => Ok(HandshakeSignatureValid::assertion()),
-            _ => possession(message, certificate, signed),
-        }
+        self.signature(message, certificate, signed, WebPkiServerVerifier::verify_tls13_signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -7,6 +7,18 @@ use flate2::{Compress, Compression, FlushCompress};
 use ikvm_mcp::base::Frame;
 use ikvm_mcp::rfb::{Encoding, PixelFormat};
 
+/// What the encoders can write.
+pub const ENCODINGS: [Encoding; 8] = [
+    Encoding::RAW,
+    Encoding::RRE,
+    Encoding::CORRE,
+    Encoding::HEXTILE,
+    Encoding::ZLIB,
+    Encoding::TIGHT,
+    Encoding::TRLE,
+    Encoding::ZRLE,
+];
+
 /// A small generator of numbers that are the same on each run (Knuth's MMIX constants).
 pub struct Random(pub u64);
 

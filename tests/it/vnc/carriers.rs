@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use ikvm_mcp::base::access::pin;
 
 use super::*;
-use crate::support::vnc::{Security, pictures};
+use crate::support::vnc::pictures;
 use crate::support::web::{Reply, Web};
 
 fn x509(subtype: u32, certificate: &'static str) -> Setup {

@@ -1,7 +1,7 @@
 //! Who is let in, and what those hear who are not.
 
 use super::*;
-use crate::support::vnc::{Security, pictures};
+use crate::support::vnc::pictures;
 
 fn server(version: &'static str, security: Security) -> Vnc {
     Vnc::tcp(Setup { version, security, ..Setup::default() }, pictures(vec![screen(1)], Encoding::HEXTILE))

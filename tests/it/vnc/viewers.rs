@@ -51,7 +51,7 @@ fn a_viewer_that_is_novnc_leads_to_the_socket_behind_it_with_the_pages_cookies()
 
 #[test]
 fn a_novnc_page_of_anybody_may_name_its_socket_and_its_password() {
-    let setup = Setup { security: crate::support::vnc::Security::Vnc("secret"), ..Setup::default() };
+    let setup = Setup { security: Security::Vnc("secret"), ..Setup::default() };
     let server = Arc::new(Vnc::inside(setup, pictures(vec![screen(1)], Encoding::TIGHT)));
     let web = Web::http({
         let server = Arc::clone(&server);
