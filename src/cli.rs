@@ -3,6 +3,7 @@
 //! Results go to stdout, everything else to stderr. Exit status 0 done, 1 failed, 2 wrong usage.
 
 mod args;
+mod font;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -105,6 +106,7 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
             }
         }
         Command::Pin { host } => pin(host),
+        Command::LearnFont(asked) => font::learn(asked),
         Command::Status { server } => {
             let options = StatusOptions::default();
             let (facts, _) = at_console(invocation, server, |ops, server, watch| ops.status(server, &options, watch))?;
@@ -120,7 +122,9 @@ fn text_of(image: &Path, json: bool) -> Result<(), Error> {
         .map_err(|error| Error::new(Kind::NotFound, error.to_string()))
         .and_then(|file| png::decode(&file).map_err(|error| Error::new(Kind::Unsupported, error.to_string())))
         .map_err(|error| error.hint("name a PNG file with --image").doing(format!("reading {}", image.display())))?;
-    let reading = text::read(&frame, Library::shipped(), None);
+    let added = font::library();
+    let library = added.as_ref().unwrap_or_else(|| Library::shipped());
+    let reading = text::read(&frame, library, None);
     let options = RenderOptions::default();
     print(if json { reading.json(&options).to_string() + "\n" } else { reading.render(&options) }.as_bytes())
 }

@@ -3,8 +3,10 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::font::Learn;
 use crate::base::{Error, Kind};
 use crate::ops::Region;
+use crate::text::learn::CELL_RANGE;
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -24,6 +26,9 @@ Usage:
   ikvm-mcp check [SERVER]       walk the whole way to a server's console, step by step; without SERVER check the
                                 settings, the lists, and whether your own servers can be reached
   ikvm-mcp pin HOST[:PORT]      print the line for hosts.toml that pins the certificate HOST shows now
+  ikvm-mcp font learn -o FILE   make a font of a screen's picture and its text, for firmware whose font is unknown
+      --image FILE --text FILE    the PNG, not scaled, and its text, a line for each row; more pairs may follow
+      --cell WIDTHxHEIGHT         the size of a character in pixels, where it is known
   ikvm-mcp login                get an OVHcloud consumer key with exactly the rights needed
   ikvm-mcp token                make a token for IKVM_TOKEN
 
@@ -54,6 +59,7 @@ Environment:
   IKVM_TOKEN, IKVM_TOKEN_FILE   what every client has to show (Authorization: Bearer TOKEN), or a file with it
   IKVM_ALLOWED_HOSTS            names that clients call it by besides localhost, with commas between
   IKVM_ALLOWED_ORIGINS          web pages that may call it, such as https://page.example, with commas between
+  IKVM_FONTS                    folder of more fonts to read screens with: *.psf, *.psfu, also with .gz
   IKVM_MAX_EDGE                 longest edge of a picture in pixels (2000)
   IKVM_PUBLIC_IP                IPv4 address that BMCs see us from (default: OVHcloud is asked)
   IKVM_IDLE_SECONDS             how long an unused console stays open (120; 0 closes at once)
@@ -127,6 +133,8 @@ pub enum Command {
         /// A name or an address, with a port or without; or a URL.
         host: String,
     },
+    /// Make a font of pictures and their texts.
+    LearnFont(Learn),
     /// Ask OVHcloud for a consumer key.
     Login,
     /// Make a token.
@@ -145,7 +153,8 @@ const COMMANDS: [&str; 11] =
 pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
     let mut words = Vec::new();
     let (mut demo, mut json, mut raw) = (false, false, false);
-    let (mut hosts, mut output, mut region, mut image) = (None, None, None, None);
+    let (mut hosts, mut output, mut region, mut cell) = (None, None, None, None);
+    let (mut images, mut texts) = (Vec::new(), Vec::new());
     let mut only_words = false;
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
@@ -157,14 +166,17 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
             "--demo" => demo = true,
             "--json" => json = true,
             "--raw" => raw = true,
-            "-o" | "--output" | "--hosts" | "--image" => {
+            "-o" | "--output" | "--hosts" => {
                 let file = args.next().ok_or_else(|| usage(format!("{text} needs a file name")))?;
-                let place = match text {
-                    "--hosts" => &mut hosts,
-                    "--image" => &mut image,
-                    _ => &mut output,
-                };
-                *place = Some(PathBuf::from(file));
+                if text == "--hosts" { &mut hosts } else { &mut output }.replace(PathBuf::from(file));
+            }
+            "--image" | "--text" => {
+                let file = args.next().ok_or_else(|| usage(format!("{text} needs a file name")))?;
+                if text == "--image" { &mut images } else { &mut texts }.push(PathBuf::from(file));
+            }
+            "--cell" => {
+                let size = args.next().ok_or_else(|| usage("--cell needs a size"))?;
+                cell = Some(cell_of(&size.to_string_lossy())?);
             }
             "--region" => {
                 let place = args.next().ok_or_else(|| usage("--region needs a place"))?;
@@ -173,7 +185,9 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
             "--" => only_words = true,
             _ => match text.split_once('=') {
                 Some(("--output", file)) => output = Some(PathBuf::from(file)),
-                Some(("--image", file)) => image = Some(PathBuf::from(file)),
+                Some(("--image", file)) => images.push(PathBuf::from(file)),
+                Some(("--text", file)) => texts.push(PathBuf::from(file)),
+                Some(("--cell", size)) => cell = Some(cell_of(size)?),
                 Some(("--hosts", file)) => hosts = Some(PathBuf::from(file)),
                 Some(("--region", place)) => region = Some(place_of(place)?),
                 _ if text.starts_with('-') => return Err(usage(format!("there is no option {text}"))),
@@ -202,9 +216,20 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
         ("status", [server]) => Command::Status { server: server.clone() },
         ("text", []) => {
             let image =
-                image.take().ok_or_else(|| usage("text needs a picture").hint("name a PNG file with --image"))?;
+                images.pop().ok_or_else(|| usage("text needs a picture").hint("name a PNG file with --image"))?;
             Command::Text { image, json: std::mem::take(&mut json) }
         }
+        ("font", [what]) if what == "learn" => {
+            let (images, texts) = (std::mem::take(&mut images), std::mem::take(&mut texts));
+            if images.is_empty() || images.len() != texts.len() {
+                return Err(usage("font learn needs pictures and as many texts").hint("give --image FILE --text FILE"));
+            }
+            let output = output.take().ok_or_else(|| {
+                usage("font learn needs a file for the font").hint("name it with -o, such as aptio.psf")
+            })?;
+            Command::LearnFont(Learn { images, texts, output, cell: cell.take() })
+        }
+        ("font", _) => return Err(usage("font knows only `ikvm-mcp font learn`")),
         ("screenshot" | "status", []) => {
             return Err(usage(format!("{command} needs a server")).hint("`ikvm-mcp list` shows them"));
         }
@@ -218,7 +243,9 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
         (raw, "--raw"),
         (output.is_some(), "--output"),
         (region.is_some(), "--region"),
-        (image.is_some(), "--image"),
+        (!images.is_empty(), "--image"),
+        (!texts.is_empty(), "--text"),
+        (cell.is_some(), "--cell"),
     ];
     for (left, option) in left {
         if left {
@@ -235,6 +262,16 @@ fn place_of(text: &str) -> Result<Region, Error> {
         Some(&[x, y, width, height]) if width > 0 && height > 0 => Ok(Region { x, y, width, height }),
         _ => Err(usage(format!("{text:?} is no region")).hint("write X,Y,WIDTH,HEIGHT in screen pixels")),
     }
+}
+
+/// The size of a cell as people write it: `WIDTHxHEIGHT`.
+fn cell_of(text: &str) -> Result<(usize, usize), Error> {
+    let side = |text: &str| text.parse().ok().filter(|side| CELL_RANGE.contains(side));
+    let sides = text.split_once('x').and_then(|(width, height)| Some((side(width)?, side(height)?)));
+    let (least, most) = (CELL_RANGE.start(), CELL_RANGE.end());
+    sides.ok_or_else(|| {
+        usage(format!("--cell {text} is no size")).hint(format!("write WIDTHxHEIGHT, each {least} to {most} pixels"))
+    })
 }
 
 fn usage(what: impl Into<String>) -> Error {
@@ -276,8 +313,29 @@ mod tests {
     }
 
     #[test]
+    fn a_font_is_learned_from_pairs() {
+        let Command::LearnFont(learn) =
+            parsed("font learn --image a --text b --image=c --text=d -o f --cell 8x19").unwrap().command
+        else {
+            panic!("another command");
+        };
+        assert_eq!((learn.images, learn.texts), (vec!["a".into(), "c".into()], vec!["b".into(), "d".into()]));
+        assert_eq!((learn.output, learn.cell), ("f".into(), Some((8, 19))));
+    }
+
+    #[test]
     fn what_makes_no_sense_is_one_sentence() {
         for (line, sentence) in [
+            ("font", "font knows only `ikvm-mcp font learn`"),
+            ("font learn --image a", "font learn needs pictures and as many texts; give --image FILE --text FILE"),
+            (
+                "font learn --image a --text b",
+                "font learn needs a file for the font; name it with -o, such as aptio.psf",
+            ),
+            (
+                "font learn --image a --text b -o c --cell 8x99",
+                "--cell 8x99 is no size; write WIDTHxHEIGHT, each 4 to 32 pixels",
+            ),
             ("frobnicate", "there is no command frobnicate"),
             ("--frobnicate", "there is no option --frobnicate"),
             ("screenshot", "screenshot needs a server; `ikvm-mcp list` shows them"),

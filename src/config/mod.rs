@@ -5,6 +5,7 @@
 //! | `IKVM_MAX_EDGE` | 2000 | 256 to 8000 pixels |
 //! | `IKVM_IDLE_SECONDS` | 120 | 0 to 86400 s; 0 closes a console at once |
 //! | `IKVM_MAX_CONSOLES` | 32 | 1 to 256 |
+//! | `IKVM_FONTS` | none | a folder, see [`fonts`] |
 //! | `IKVM_PUBLIC_IP` | asked of OVH | one IPv4 address |
 //! | `OVH_...` | none | see [`ovh`] |
 //! | `IKVM_HOSTS` | `~/.config/ikvm-mcp/hosts.toml`, `/etc/ikvm-mcp/hosts.toml` | a file of one's own servers: see `hosts.rs` |
@@ -15,6 +16,7 @@
 //! to pass empty ones.
 
 pub mod console;
+pub mod fonts;
 mod hosts;
 pub mod ovh;
 mod ovh_conf;

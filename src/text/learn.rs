@@ -54,6 +54,12 @@ const LINE_FITS: usize = 80;
 /// The share of a text, in percent, that must be found in its picture.
 const TEXT_FITS: usize = 50;
 
+/// The share of cells, in percent, that must look as their character does elsewhere. A tenth may be mistyped.
+const ALIKE: usize = 85;
+
+/// The share of a cell's dots that loss may change: one of so many.
+const SPOILT: usize = 24;
+
 /// How much better, in percent of the text, an unusual place must be than a usual one.
 const CLEARLY: usize = 1;
 
@@ -111,6 +117,11 @@ pub enum Misfit {
         /// The first line that fits no row of that grid.
         line: usize,
     },
+    /// Cells that are said to be one character do not look alike: the texts are of other screens.
+    Unlike {
+        /// The share of cells, in percent, that look as their character does elsewhere.
+        share: usize,
+    },
 }
 
 /// Learns a font from lessons in one font; `cell` is the size of its cells where it is known.
@@ -153,6 +164,15 @@ pub fn learn(name: &str, lessons: &[Lesson<'_>], cell: Option<(usize, usize)>) -
     }
     let seen_once = cells.iter().filter(|(_, cells)| cells.len() == 1).map(|(&ch, _)| ch).collect();
     let font = Font::new(name, width, height, glyphs(cells, width, height));
+    let is_alike = |ballot: &&Ballot| {
+        let differing =
+            |rows: &[u32]| -> u32 { rows.iter().zip(&ballot.bitmap).map(|(a, b)| (a ^ b).count_ones()).sum() };
+        font.rows(ballot.ch).is_some_and(|rows| differing(rows) as usize * SPOILT <= width * height)
+    };
+    let alike = votes.ballots.iter().filter(is_alike).count();
+    if alike * 100 < ALIKE * placed {
+        return Err(Misfit::Unlike { share: alike * 100 / placed });
+    }
     Ok(Learned { font, characters, placed, misfits, contradictions, seen_once })
 }
 
@@ -263,7 +283,8 @@ fn best_grid(frame: &Frame, lines: &[TextLine], cells: &[(usize, usize)], votes:
     let mut best: Option<(usize, Grid, Vec<Pair>)> = None;
     for &cell in cells {
         for grid in grids(frame, &profiles, cell) {
-            let pairs = pairs(lines, &grid.words(frame));
+            let rows = grid.words(frame);
+            let pairs = pairs(lines, &rows);
             let placed: usize = pairs.iter().map(|pair| pair.fit.weight).sum();
             let so_far = best.as_ref().map_or(0, |(score, ..)| *score);
             // Each character counts once for its place and once for looking like the others.
@@ -272,7 +293,9 @@ fn best_grid(frame: &Frame, lines: &[TextLine], cells: &[(usize, usize)], votes:
             }
             let mut votes = votes.clone();
             votes.count(0, frame, &grid, lines, &pairs);
-            let score = placed + votes.agreement();
+            // What stands in no row of the text speaks against a grid: half as high, each row would be there twice.
+            let written: usize = rows.iter().flatten().map(|&(_, length)| length).sum();
+            let score = placed + votes.agreement() - written.saturating_sub(placed).min(placed) / 2;
             if score > so_far + CLEARLY * length / 100 {
                 best = Some((score, grid, pairs));
             }

@@ -1,11 +1,12 @@
 //! Fonts learned from pictures and their texts: right in spite of mistyped characters and another layout.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use ikvm_mcp::base::Frame;
 use ikvm_mcp::text::learn::{Learned, Lesson, Line, Misfit, learn};
-use ikvm_mcp::text::{Font, Kind, Library, Status, read};
+use ikvm_mcp::text::{Font, Glyph, Kind, Library, Status, read};
 
 use super::fonts::font;
 use super::support::paint::{BLACK, COLORS, GRAY, Screen};
@@ -124,6 +125,10 @@ fn a_text_of_another_screen_is_refused_with_the_line_that_does_not_fit() {
     let (_, text) = screen("13-initramfs-shell");
     let misfit = learn("f", &[Lesson { frame: &frame, text: &text }], None).unwrap_err();
     assert!(matches!(misfit, Misfit::NoGrid { lesson: 0, share: 0..50, line: 1.., .. }), "{misfit:?}");
+    // In cells of a wrong size words may be in place, but what is in them does not look alike.
+    let (log, log_text) = screen("24-linux-efifb-boot-login-1280x800");
+    let misfit = learn("f", &[Lesson { frame: &log, text: &log_text }], Some((8, 18))).unwrap_err();
+    assert!(matches!(misfit, Misfit::Unlike { share: 0..50 }), "{misfit:?}");
     let misfit = learn("f", &[Lesson { frame: &frame, text: " \n" }], None).unwrap_err();
     assert_eq!(misfit, Misfit::NoText { lesson: 0 });
     for frame in [Frame::black(0, 0), Frame::black(3, 3), Frame::black(640, 480)] {
@@ -143,4 +148,61 @@ fn a_line_that_fits_no_row_is_left_out_and_named() {
     assert_eq!(learned.misfits, [Line { lesson: 0, number: 2 }]);
     assert_eq!(wrong(&learned, font), [] as [char; 0]);
     assert_eq!((learned.placed, learned.characters), (45, 53));
+}
+
+fn png_of(frame: &Frame) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, frame.width as u32, frame.height as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.write_header().unwrap().write_image_data(&frame.rgb).unwrap();
+    file
+}
+
+/// The program with these arguments, in an environment with only this folder of fonts.
+fn program(fonts: &Path, args: &[&str]) -> (bool, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ikvm-mcp"));
+    let output = command.env_clear().env("IKVM_FONTS", fonts).args(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_program_reads_in_a_font_that_it_learned_and_in_no_other() {
+    // A font that no library has: taller, and each dot twice as wide.
+    let base = font("kernel-8x16");
+    let taller = |glyph: &Glyph| {
+        let smeared = glyph.rows.iter().map(|row| row | row >> 1);
+        Glyph { ch: glyph.ch, rows: [0].into_iter().chain(smeared).chain([0]).collect() }
+    };
+    let unknown = Font::new("unknown", 8, 18, base.glyphs.iter().map(taller).collect());
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("learn-font");
+    let _ = fs::remove_dir_all(&folder);
+    let fonts = folder.join("fonts");
+    fs::create_dir_all(&fonts).unwrap();
+    let texts = [
+        "Aptio Setup Utility - Copyright (C) 2026\n\nMain  Advanced  Chipset  Security  Boot  Save & Exit\n\n\
+         Boot Option #1   [UEFI: Built-in EFI Shell]\nQuiet Boot       [Disabled]\nSetup Prompt Timeout   1",
+        "Boot Option #2   [Disabled]\nSave & Exit Setup\nUEFI Shell Prompt Timeout   1",
+    ];
+    let named = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    for (at, text) in texts.iter().enumerate() {
+        let frame = Screen::new(&unknown, 800, 600).at(0, 3).lines(text).frame;
+        fs::write(named(&format!("{at}.png")), png_of(&frame)).unwrap();
+        fs::write(named(&format!("{at}.txt")), text).unwrap();
+    }
+    let (first, second, text) = (named("0.png"), named("1.png"), named("0.txt"));
+    let (read, printed, _) = program(&fonts, &["text", "--image", &second]);
+    assert!(read && !printed.contains("Prompt"), "{printed}");
+    let font = fonts.join("aptio-8x18.psf");
+    let (learned, _, told) =
+        program(&fonts, &["font", "learn", "--image", &first, "--text", &text, "-o", font.to_str().unwrap()]);
+    assert!(learned && told.contains("8x18 dots") && told.contains("(100 %)"), "{told}");
+    fs::write(fonts.join("broken.psf"), "no font").unwrap();
+    let (read, printed, told) = program(&fonts, &["text", "--image", &second]);
+    assert!(read && printed.contains("aptio-8x18") && printed.contains("Shell Prompt Timeout   1"), "{printed}");
+    assert!(told.contains("broken.psf: malformed data: neither a PSF1 nor a PSF2 font; it is not used"), "{told}");
+    fs::write(named("0.txt"), texts[1]).unwrap();
+    let (learned, _, told) =
+        program(&fonts, &["font", "learn", "--image", &first, "--text", &text, "-o", font.to_str().unwrap()]);
+    assert!(!learned && told.contains("of the same screen"), "{told}");
 }
