@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use args::{Command, HELP, Invocation};
+use args::{Command, HELP, Invocation, Source};
 
 use crate::base::{Error, Kind, Server, Url, Watch, access, log, png, random};
 use crate::config::ovh::Application;
@@ -24,7 +24,7 @@ use crate::mcp;
 use crate::net::Trust;
 use crate::net::tls::{self, Presented};
 use crate::ops::check::Step;
-use crate::ops::{Listing, Ops, ScreenshotOptions, Settings, StatusOptions};
+use crate::ops::{Listing, Ops, ReadOptions, ScreenText, ScreenshotOptions, Settings, StatusOptions, WaitOptions};
 use crate::provider::Provider;
 use crate::provider::demo::Demo;
 use crate::provider::hosts::{self, Hosts};
@@ -34,8 +34,8 @@ use crate::text::{self, Library, RenderOptions};
 
 /// How long `list` may take.
 const LIST_LIMIT: Duration = Duration::from_secs(120);
-/// How long a look at a console may take: an opening (5 min) and what comes then.
-const LOOK_LIMIT: Duration = Duration::from_secs(330);
+/// How long a command at a console may take: an opening (5 min), and the longest wait (10 min) or a look.
+const CONSOLE_LIMIT: Duration = Duration::from_secs(930);
 /// How long `pin` may take.
 const PIN_LIMIT: Duration = Duration::from_secs(30);
 /// How long `login` may take.
@@ -107,17 +107,42 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
         }
         Command::Pin { host } => pin(host),
         Command::LearnFont(asked) => font::learn(asked),
+        Command::Text { of, json, attributes, frames } => {
+            let (attributes, frames) = (*attributes, *frames);
+            let read = match of {
+                Source::Image(image) => {
+                    text_of(image, &RenderOptions { attributes, frames, ..RenderOptions::default() })?
+                }
+                Source::Server(server) => {
+                    let options = ReadOptions { attributes, frames, ..ReadOptions::default() };
+                    at_console(invocation, server, |ops, server, watch| ops.read(server, &options, watch))?.0
+                }
+            };
+            match read.json.filter(|_| *json) {
+                Some(value) => print(format!("{value}\n").as_bytes()),
+                None => print(read.text.as_bytes()),
+            }
+        }
+        Command::Wait { server, until, timeout } => {
+            let options = WaitOptions { until: until.clone(), timeout: *timeout, patience: None };
+            let (waited, _) = at_console(invocation, server, |ops, server, watch| ops.wait(server, &options, watch))?;
+            print(waited.text.as_bytes())?;
+            if waited.is_met {
+                Ok(())
+            } else {
+                Err(Error::new(Kind::Timeout("waiting"), "what was waited for did not come"))
+            }
+        }
         Command::Status { server } => {
             let options = StatusOptions::default();
             let (facts, _) = at_console(invocation, server, |ops, server, watch| ops.status(server, &options, watch))?;
             print((facts + "\n").as_bytes())
         }
-        Command::Text { image, json } => text_of(image, *json),
     }
 }
 
-/// Prints the text of a picture. One without text is an answer too, which says why.
-fn text_of(image: &Path, json: bool) -> Result<(), Error> {
+/// The text of a picture. One without text is an answer too, which says why.
+fn text_of(image: &Path, options: &RenderOptions) -> Result<ScreenText, Error> {
     let frame = std::fs::read(image)
         .map_err(|error| Error::new(Kind::NotFound, error.to_string()))
         .and_then(|file| png::decode(&file).map_err(|error| Error::new(Kind::Unsupported, error.to_string())))
@@ -125,8 +150,7 @@ fn text_of(image: &Path, json: bool) -> Result<(), Error> {
     let added = font::library();
     let library = added.as_ref().unwrap_or_else(|| Library::shipped());
     let reading = text::read(&frame, library, None);
-    let options = RenderOptions::default();
-    print(if json { reading.json(&options).to_string() + "\n" } else { reading.render(&options) }.as_bytes())
+    Ok(ScreenText { text: reading.render(options), json: Some(reading.json(options)) })
 }
 
 /// Does what opens a console, and closes it whatever comes of it. `server` is an id, or the URL of a console; with the
@@ -134,7 +158,7 @@ fn text_of(image: &Path, json: bool) -> Result<(), Error> {
 fn at_console<T>(
     invocation: &Invocation,
     server: &str,
-    work: impl FnOnce(&Ops, &str, &Watch) -> Result<T, Error>,
+    work: impl FnOnce(&Arc<Ops>, &str, &Watch) -> Result<T, Error>,
 ) -> Result<(T, String), Error> {
     let mut config = configuration(invocation)?;
     let mut id = server.to_owned();
@@ -145,7 +169,7 @@ fn at_console<T>(
     }
     let ops = operations(&config, demo);
     end_on_signals(&ops);
-    let result = watched("opening the console", LOOK_LIMIT, |watch| work(&ops, &id, watch));
+    let result = watched("opening the console", CONSOLE_LIMIT, |watch| work(&ops, &id, watch));
     ops.close();
     result.map(|result| (result, id))
 }
@@ -167,7 +191,7 @@ fn operations(config: &Config, demo: bool) -> Arc<Ops> {
         trust: Trust::system(),
     };
     if demo {
-        return Arc::new(Ops::new(vec![Box::new(Demo)], settings));
+        return Arc::new(Ops::new(vec![Box::new(Demo)], settings).with_fonts(font::library()));
     }
     let mut providers: Vec<Box<dyn Provider>> = Vec::new();
     let mut unusable = Vec::new();
@@ -185,7 +209,7 @@ fn operations(config: &Config, demo: bool) -> Arc<Ops> {
             unusable.push((ovh::NAME, error.clone().hint(hint)));
         }
     }
-    Arc::new(Ops::with_unusable(providers, unusable, settings))
+    Arc::new(Ops::with_unusable(providers, unusable, settings).with_fonts(font::library()))
 }
 
 /// A server that cannot do everything starts all the same: its operator hears what it cannot do yet, and why.

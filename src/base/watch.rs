@@ -29,6 +29,7 @@ pub type Observer = Box<dyn FnMut(&'static str) + Send>;
 struct State {
     cancelled: bool,
     stage: &'static str,
+    note: Option<String>,
     observer: Option<Observer>,
     next_hook: u64,
     hooks: Vec<(u64, Box<dyn FnOnce() + Send>)>,
@@ -59,7 +60,7 @@ impl Watch {
 
     fn with(stage: &'static str, limit: Duration, observer: Option<Observer>) -> Self {
         let started = clock::now();
-        let state = State { cancelled: false, stage, observer, next_hook: 0, hooks: Vec::new() };
+        let state = State { cancelled: false, stage, note: None, observer, next_hook: 0, hooks: Vec::new() };
         Self {
             started,
             deadline: started + limit,
@@ -77,14 +78,25 @@ impl Watch {
         Self { started, deadline: self.deadline.min(started + limit), stage, shared: Arc::clone(&self.shared) }
     }
 
-    /// Names what is being done now, for progress.
+    /// Names what is being done now, for progress. The note of another stage is forgotten.
     pub fn enter(&self, stage: &'static str) {
         let mut state = self.shared.state();
-        if std::mem::replace(&mut state.stage, stage) != stage
-            && let Some(observer) = &mut state.observer
-        {
-            observer(stage);
+        if state.stage != stage {
+            (state.stage, state.note) = (stage, None);
+            if let Some(observer) = &mut state.observer {
+                observer(stage);
+            }
         }
+    }
+
+    /// Says what was seen last at this stage, for progress.
+    pub fn note(&self, note: impl Into<String>) {
+        self.shared.state().note = Some(note.into());
+    }
+
+    /// What was seen last at this stage.
+    pub fn noted(&self) -> Option<String> {
+        self.shared.state().note.clone()
     }
 
     /// What is being done now.
@@ -208,6 +220,16 @@ mod tests {
         inner.enter("second");
         watch.clone().enter("third");
         assert_eq!(stages.try_iter().collect::<Vec<_>>(), ["second", "third"]);
+    }
+
+    #[test]
+    fn a_note_lasts_as_long_as_its_stage() {
+        let watch = Watch::new("booting", LONG);
+        watch.note("a line");
+        watch.enter("booting");
+        assert_eq!(watch.noted().as_deref(), Some("a line"));
+        watch.enter("booted");
+        assert_eq!(watch.noted(), None);
     }
 
     #[test]

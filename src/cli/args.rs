@@ -2,11 +2,15 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::font::Learn;
-use crate::base::{Error, Kind};
-use crate::ops::Region;
+use crate::base::{Error, Kind, Power};
+use crate::ops::{MAX_WAIT, Region, Until};
 use crate::text::learn::CELL_RANGE;
+
+/// How long `wait` waits where nobody says.
+const USUAL_WAIT: Duration = Duration::from_secs(120);
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -20,9 +24,20 @@ Usage:
       -o, --output FILE           save it there instead; - writes the PNG to stdout
       --raw                       the console's own pixels: not scaled, not brightened
       --region X,Y,WIDTH,HEIGHT   only this part of the screen, enlarged; in screen pixels
-  ikvm-mcp status SERVER        tell power, signal, who is viewing ... without a picture
-  ikvm-mcp text --image FILE    print the text of a console's picture, any PNG, exactly or not at all
+  ikvm-mcp text SERVER          print the text on a server's console, exactly or not at all
+      --image FILE                of a picture instead of a server: any PNG of a console
       --json                      with its parts: status, font, cursor, what is selected or uncertain
+      --attributes                with the colors of what stands out
+      --frames                    the layout as it is: frames, empty rows, the indent
+  ikvm-mcp wait SERVER          wait until the console shows something; exit status 1 if it does not, and exactly one of
+      --text TEXT                 this text is there
+      --regex REGEX               text that this regular expression matches is there
+      --gone TEXT                 this text is not there any more
+      --changed                   the screen is another than at the beginning
+      --still SECONDS             the screen has not changed for so long
+      --power on|off              the server is switched on, or off
+      --timeout SECONDS           how long to wait at most (120; up to 600)
+  ikvm-mcp status SERVER        tell power, signal, who is viewing ... without a picture
   ikvm-mcp check [SERVER]       walk the whole way to a server's console, step by step; without SERVER check the
                                 settings, the lists, and whether your own servers can be reached
   ikvm-mcp pin HOST[:PORT]      print the line for hosts.toml that pins the certificate HOST shows now
@@ -71,7 +86,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.
 ";
 
 /// A command with its options.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub struct Invocation {
     /// What to do.
     pub command: Command,
@@ -89,7 +104,7 @@ impl Invocation {
 }
 
 /// What to do.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Command {
     /// Serve MCP over HTTP.
     Serve,
@@ -111,17 +126,30 @@ pub enum Command {
         /// A part of the screen.
         region: Option<Region>,
     },
+    /// Print the text on a console.
+    Text {
+        /// Where it stands.
+        of: Source,
+        /// As JSON.
+        json: bool,
+        /// With the colors of what stands out.
+        attributes: bool,
+        /// The layout as it is.
+        frames: bool,
+    },
+    /// Wait until a console shows something.
+    Wait {
+        /// The server's id.
+        server: String,
+        /// For what.
+        until: Until,
+        /// For how long.
+        timeout: Duration,
+    },
     /// Tell what is known of a console without a picture.
     Status {
         /// The server's id.
         server: String,
-    },
-    /// Print the text of a picture.
-    Text {
-        /// The PNG file.
-        image: PathBuf,
-        /// As JSON.
-        json: bool,
     },
     /// Walk the way to a console.
     Check {
@@ -145,61 +173,69 @@ pub enum Command {
     Version,
 }
 
-/// All commands that there are.
-const COMMANDS: [&str; 11] =
-    ["serve", "stdio", "list", "screenshot", "status", "text", "check", "pin", "login", "token", "help"];
+/// Where text stands.
+#[derive(Debug, PartialEq)]
+pub enum Source {
+    /// On the console of the server with this id.
+    Server(String),
+    /// On the picture in this PNG file.
+    Image(PathBuf),
+}
+
+/// All commands.
+const COMMANDS: &[&str] = &[
+    "serve",
+    "stdio",
+    "list",
+    "screenshot",
+    "text",
+    "wait",
+    "status",
+    "check",
+    "pin",
+    "login",
+    "token",
+    "font",
+    "help",
+];
+/// Options that stand alone.
+const FLAGS: &[&str] = &["--demo", "--json", "--raw", "--attributes", "--frames", "--changed"];
+/// Options with a value behind them.
+const VALUES: &[&str] = &[
+    "--hosts",
+    "--output",
+    "--region",
+    "--image",
+    "--cell",
+    "--text",
+    "--regex",
+    "--gone",
+    "--still",
+    "--power",
+    "--timeout",
+];
 
 /// Parses the arguments behind the program's name.
 pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
-    let mut words = Vec::new();
-    let (mut demo, mut json, mut raw) = (false, false, false);
-    let (mut hosts, mut output, mut region, mut cell) = (None, None, None, None);
-    let (mut images, mut texts) = (Vec::new(), Vec::new());
-    let mut only_words = false;
+    let (mut words, mut options) = (Vec::new(), Options::default());
     let mut args = args.into_iter();
+    let mut only_words = false;
     while let Some(arg) = args.next() {
         let text = arg.to_str().ok_or_else(|| usage(format!("{} is not UTF-8", arg.display())))?;
         match text {
-            _ if only_words => words.push(text.to_owned()),
+            _ if only_words || !text.starts_with('-') => words.push(text.to_owned()),
             "-h" | "--help" => return Ok(Invocation::of(Command::Help)),
             "-V" | "--version" => return Ok(Invocation::of(Command::Version)),
-            "--demo" => demo = true,
-            "--json" => json = true,
-            "--raw" => raw = true,
-            "-o" | "--output" | "--hosts" => {
-                let file = args.next().ok_or_else(|| usage(format!("{text} needs a file name")))?;
-                if text == "--hosts" { &mut hosts } else { &mut output }.replace(PathBuf::from(file));
-            }
-            "--image" | "--text" => {
-                let file = args.next().ok_or_else(|| usage(format!("{text} needs a file name")))?;
-                if text == "--image" { &mut images } else { &mut texts }.push(PathBuf::from(file));
-            }
-            "--cell" => {
-                let size = args.next().ok_or_else(|| usage("--cell needs a size"))?;
-                cell = Some(cell_of(&size.to_string_lossy())?);
-            }
-            "--region" => {
-                let place = args.next().ok_or_else(|| usage("--region needs a place"))?;
-                region = Some(place_of(&place.to_string_lossy())?);
-            }
             "--" => only_words = true,
-            _ => match text.split_once('=') {
-                Some(("--output", file)) => output = Some(PathBuf::from(file)),
-                Some(("--image", file)) => images.push(PathBuf::from(file)),
-                Some(("--text", file)) => texts.push(PathBuf::from(file)),
-                Some(("--cell", size)) => cell = Some(cell_of(size)?),
-                Some(("--hosts", file)) => hosts = Some(PathBuf::from(file)),
-                Some(("--region", place)) => region = Some(place_of(place)?),
-                _ if text.starts_with('-') => return Err(usage(format!("there is no option {text}"))),
-                _ => words.push(text.to_owned()),
-            },
+            _ => options.push(text, &mut args)?,
         }
     }
+    let (demo, hosts) = (options.flag("--demo"), options.value("--hosts").map(PathBuf::from));
     let (command, operands) = words.split_first().map_or(("serve", &[][..]), |(first, rest)| (first.as_str(), rest));
     let command = match (command, operands) {
         ("serve", []) => Command::Serve,
         ("stdio", []) => Command::Stdio,
-        ("list", []) => Command::List { json: std::mem::take(&mut json) },
+        ("list", []) => Command::List { json: options.flag("--json") },
         ("check", []) => Command::Check { server: None },
         ("check", [server]) => Command::Check { server: Some(server.clone()) },
         ("pin", [host]) => Command::Pin { host: host.clone() },
@@ -209,28 +245,43 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
         ("help", []) => Command::Help,
         ("screenshot", [server]) => Command::Screenshot {
             server: server.clone(),
-            output: output.take(),
-            raw: std::mem::take(&mut raw),
-            region: region.take(),
+            output: options.value("--output").map(PathBuf::from),
+            raw: options.flag("--raw"),
+            region: options.text("--region")?.map(|place| place_of(&place)).transpose()?,
+        },
+        ("text", [] | [_]) => Command::Text {
+            of: match (operands, options.value("--image")) {
+                ([server], None) => Source::Server(server.clone()),
+                ([], Some(image)) => Source::Image(PathBuf::from(image)),
+                _ => return Err(usage("text needs a server, or a PNG file with --image")),
+            },
+            json: options.flag("--json"),
+            attributes: options.flag("--attributes"),
+            frames: options.flag("--frames"),
+        },
+        ("wait", [server]) => Command::Wait {
+            server: server.clone(),
+            until: options.until()?,
+            timeout: options.seconds("--timeout")?.unwrap_or(USUAL_WAIT),
         },
         ("status", [server]) => Command::Status { server: server.clone() },
-        ("text", []) => {
-            let image =
-                images.pop().ok_or_else(|| usage("text needs a picture").hint("name a PNG file with --image"))?;
-            Command::Text { image, json: std::mem::take(&mut json) }
-        }
         ("font", [what]) if what == "learn" => {
-            let (images, texts) = (std::mem::take(&mut images), std::mem::take(&mut texts));
+            let (images, texts) = (options.files("--image"), options.files("--text"));
             if images.is_empty() || images.len() != texts.len() {
                 return Err(usage("font learn needs pictures and as many texts").hint("give --image FILE --text FILE"));
             }
-            let output = output.take().ok_or_else(|| {
+            let output = options.value("--output").map(PathBuf::from).ok_or_else(|| {
                 usage("font learn needs a file for the font").hint("name it with -o, such as aptio.psf")
             })?;
-            Command::LearnFont(Learn { images, texts, output, cell: cell.take() })
+            Command::LearnFont(Learn {
+                images,
+                texts,
+                output,
+                cell: options.text("--cell")?.map(|size| cell_of(&size)).transpose()?,
+            })
         }
         ("font", _) => return Err(usage("font knows only `ikvm-mcp font learn`")),
-        ("screenshot" | "status", []) => {
+        ("screenshot" | "wait" | "status", []) => {
             return Err(usage(format!("{command} needs a server")).hint("`ikvm-mcp list` shows them"));
         }
         (known, [.., last]) if COMMANDS.contains(&known) => {
@@ -238,21 +289,93 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
         }
         _ => return Err(usage(format!("there is no command {command}"))),
     };
-    let left = [
-        (json, "--json"),
-        (raw, "--raw"),
-        (output.is_some(), "--output"),
-        (region.is_some(), "--region"),
-        (!images.is_empty(), "--image"),
-        (!texts.is_empty(), "--text"),
-        (cell.is_some(), "--cell"),
-    ];
-    for (left, option) in left {
-        if left {
-            return Err(usage(format!("{option} does not go with this command")));
+    match options.0.first() {
+        Some((left, _)) => Err(usage(format!("{left} does not go with this command"))),
+        None => Ok(Invocation { command, demo, hosts }),
+    }
+}
+
+/// The options that were given; a command takes those that it knows.
+#[derive(Default)]
+struct Options(Vec<(&'static str, OsString)>);
+
+impl Options {
+    /// Adds an option as it was written, with its value from `args` where it has one.
+    fn push(&mut self, written: &str, args: &mut impl Iterator<Item = OsString>) -> Result<(), Error> {
+        let (name, value) = match written.split_once('=') {
+            Some((name, value)) => (name, Some(OsString::from(value))),
+            None if written == "-o" => ("--output", None),
+            None => (written, None),
+        };
+        let known = |names: &[&'static str]| names.iter().copied().find(|known| *known == name);
+        match (known(FLAGS), known(VALUES), value) {
+            (Some(flag), _, None) => self.0.push((flag, OsString::new())),
+            (_, Some(name), value) => {
+                let value = value.or_else(|| args.next());
+                self.0.push((name, value.ok_or_else(|| usage(format!("{written} needs a value")))?));
+            }
+            _ => return Err(usage(format!("there is no option {written}"))),
+        }
+        Ok(())
+    }
+
+    /// Takes a flag: whether it was there.
+    fn flag(&mut self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
+    /// Takes a value; the last one counts.
+    fn value(&mut self, name: &str) -> Option<OsString> {
+        let last = self.0.iter().rev().find(|(given, _)| *given == name).map(|(_, value)| value.clone());
+        self.0.retain(|(given, _)| *given != name);
+        last
+    }
+
+    /// Takes all files of that name, in order.
+    fn files(&mut self, name: &str) -> Vec<PathBuf> {
+        let given = self.0.iter().filter(|(given, _)| *given == name);
+        let files = given.map(|(_, file)| PathBuf::from(file)).collect();
+        self.0.retain(|(given, _)| *given != name);
+        files
+    }
+
+    fn text(&mut self, name: &str) -> Result<Option<String>, Error> {
+        let text =
+            |value: OsString| value.into_string().map_err(|value| usage(format!("{} is not UTF-8", value.display())));
+        self.value(name).map(text).transpose()
+    }
+
+    fn seconds(&mut self, name: &str) -> Result<Option<Duration>, Error> {
+        let most = MAX_WAIT.as_secs();
+        let seconds = |text: String| match text.parse() {
+            Ok(seconds) if (1..=most).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+            _ => Err(usage(format!("{name} {text} is no time")).hint(format!("write whole seconds, 1 to {most}"))),
+        };
+        self.text(name)?.map(seconds).transpose()
+    }
+
+    /// Takes what is waited for.
+    fn until(&mut self) -> Result<Until, Error> {
+        let power = |word: String| match word.as_str() {
+            "on" => Ok(Until::Power(Power::On)),
+            "off" => Ok(Until::Power(Power::Off)),
+            _ => Err(usage(format!("--power {word} is neither on nor off"))),
+        };
+        let given = [
+            self.text("--text")?.map(Until::Text),
+            self.text("--regex")?.map(Until::Regex),
+            self.text("--gone")?.map(Until::Gone),
+            self.flag("--changed").then_some(Until::Changed(None)),
+            self.seconds("--still")?.map(Until::Still),
+            self.text("--power")?.map(power).transpose()?,
+        ];
+        let mut given = given.into_iter().flatten();
+        match (given.next(), given.next()) {
+            (Some(until), None) => Ok(until),
+            _ => Err(usage("wait needs exactly one thing to wait for")
+                .hint("give --text, --regex, --gone, --changed, --still or --power")),
         }
     }
-    Ok(Invocation { command, demo, hosts })
 }
 
 /// A region as people write it: `X,Y,WIDTH,HEIGHT`.
@@ -303,7 +426,8 @@ mod tests {
         }
         assert_eq!(parsed("list --json").unwrap().command, Command::List { json: true });
         assert_eq!(parsed("list --nonsense --help").unwrap_err().kind(), Kind::Usage);
-        let text = Command::Text { image: "a.png".into(), json: true };
+        let of = Source::Image("a.png".into());
+        let text = Command::Text { of, json: true, attributes: false, frames: false };
         assert_eq!(parsed("text --json --image=a.png").unwrap().command, text);
         assert_eq!(parsed("--image a.png text --json").unwrap().command, text);
         assert_eq!(parsed("check ns1").unwrap().command, Command::Check { server: Some("ns1".into()) });
@@ -324,6 +448,19 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_is_for_one_thing_and_for_so_long() {
+        let wait = |line: &str| match parsed(line).unwrap().command {
+            Command::Wait { server, until, timeout } => (server, until, timeout.as_secs()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(wait("wait ns1 --text=login:"), ("ns1".into(), Until::Text("login:".into()), 120));
+        let still = Until::Still(Duration::from_secs(9));
+        assert_eq!(wait("wait --still 9 ns1 --timeout 600"), ("ns1".into(), still, 600));
+        assert_eq!(wait("wait ns1 --power off").1, Until::Power(Power::Off));
+        assert_eq!(wait("wait ns1 --changed").1, Until::Changed(None));
+    }
+
+    #[test]
     fn what_makes_no_sense_is_one_sentence() {
         for (line, sentence) in [
             ("font", "font knows only `ikvm-mcp font learn`"),
@@ -340,10 +477,20 @@ mod tests {
             ("--frobnicate", "there is no option --frobnicate"),
             ("screenshot", "screenshot needs a server; `ikvm-mcp list` shows them"),
             ("screenshot a b", "b is one word too many for screenshot"),
-            ("screenshot a -o", "-o needs a file name"),
-            ("text", "text needs a picture; name a PNG file with --image"),
-            ("list --image a", "--image does not go with this command"),
+            ("screenshot a -o", "-o needs a value"),
             ("list --raw", "--raw does not go with this command"),
+            ("list --json=yes", "there is no option --json=yes"),
+            (
+                "wait a",
+                "wait needs exactly one thing to wait for; give --text, --regex, --gone, --changed, --still or --power",
+            ),
+            (
+                "wait a --text b --changed",
+                "wait needs exactly one thing to wait for; give --text, --regex, --gone, --changed, --still or --power",
+            ),
+            ("wait a --power up", "--power up is neither on nor off"),
+            ("wait a --still 601", "--still 601 is no time; write whole seconds, 1 to 600"),
+            ("text a --raw", "--raw does not go with this command"),
             ("status", "status needs a server; `ikvm-mcp list` shows them"),
             ("status a --region 0,0,1,1", "--region does not go with this command"),
             ("screenshot a --region 1,2,3", "\"1,2,3\" is no region; write X,Y,WIDTH,HEIGHT in screen pixels"),

@@ -42,6 +42,8 @@ pub(super) trait Talk: Send {
 pub(super) struct Phrases {
     /// Asks for the whole screen.
     pub(super) look: fn(&Snapshot) -> Vec<u8>,
+    /// Asks for sharper video; `None` where that cannot be asked for.
+    pub(super) sharpen: Option<fn() -> Vec<u8>>,
     /// Takes leave; `None` where closing the connection is leave enough.
     pub(super) goodbye: Option<fn() -> Vec<u8>>,
 }
@@ -210,9 +212,11 @@ impl Shared {
     pub(super) fn publish(&self, news: News, changes: &mut Changes, more: impl FnOnce(&mut Snapshot)) {
         let old = Arc::clone(&self.state().snapshot);
         let has_changed = changes.see(old.frame.as_deref(), news.frame.as_deref());
+        // What was made of a picture need not be made again.
+        let frame = if news.frame == old.frame { old.frame.clone() } else { news.frame };
         let mut snapshot = Snapshot {
             id: old.id + u64::from(has_changed),
-            frame: news.frame,
+            frame,
             heard: news.heard.unwrap_or(old.heard),
             changed: if has_changed { clock::now() } else { old.changed },
             taken: if news.answered { clock::utc() } else { old.taken },
@@ -325,6 +329,16 @@ impl Console for Live {
             Some(error) => Err(error.clone()),
             None => Ok(Arc::clone(&state.snapshot)),
         }
+    }
+
+    fn sharpen(&self) -> bool {
+        let (channel, sharpen) = {
+            let mut state = self.shared.state();
+            let sharpen = state.phrases.as_mut().and_then(|phrases| phrases.sharpen.take());
+            (state.channel.clone(), sharpen)
+        };
+        // A connection that broke is seen by its own thread.
+        channel.zip(sharpen).is_some_and(|(channel, sharpen)| channel.send(&sharpen()).is_ok())
     }
 
     fn ended(&self) -> Option<Error> {

@@ -29,6 +29,12 @@ pub trait Console: Send + Sync {
     /// When the watch ends first, the last snapshot is the answer: an unchanged screen may send nothing.
     fn refresh(&self, watch: &Watch) -> Result<Arc<Snapshot>, Error>;
 
+    /// Asks for the sharpest video that the console gives, where that can be asked for: once. Says whether it did; a
+    /// better picture may follow, or none.
+    fn sharpen(&self) -> bool {
+        false
+    }
+
     /// Why the connection ended by itself, once it has.
     fn ended(&self) -> Option<Error>;
 

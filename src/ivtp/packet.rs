@@ -122,6 +122,10 @@ commands! {
     KBD_QUEUE_STATUS = 0x3d,
     /// From the BMC: the mouse pointer that the chip draws over the picture.
     HW_CURSOR = 0x1002,
+    /// To the BMC: how is the video encoded? From it: 8 bytes of settings.
+    GET_VIDEO_ENGINE_CONFIGS = 0x1003,
+    /// To the BMC: encode the video like this.
+    SET_VIDEO_ENGINE_CONFIGS = 0x1004,
 }
 
 impl Command {

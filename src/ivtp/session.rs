@@ -115,6 +115,8 @@ pub struct Session {
     validated: bool,
     echoes: u8,
     junk: usize,
+    /// Whether the BMC was asked for sharper video.
+    sharpened: bool,
     events: VecDeque<Event>,
 }
 
@@ -145,6 +147,7 @@ impl Session {
             validated: false,
             echoes: ECHOES,
             junk: 0,
+            sharpened: false,
             events: VecDeque::new(),
         }
     }
@@ -319,6 +322,14 @@ impl Session {
                 self.send(Command::GET_FULL_SCREEN, 1, &[]);
             }
             Command::KVM_SHARING => self.share(status, payload),
+            Command::GET_VIDEO_ENGINE_CONFIGS if !self.sharpened => {
+                if let Some(settings) = sharpest(payload) {
+                    // Once: firmware that does not take them may say the old ones again.
+                    self.sharpened = true;
+                    self.send(Command::SET_VIDEO_ENGINE_CONFIGS, 0, &settings);
+                    self.send(Command::GET_FULL_SCREEN, 0, &[]);
+                }
+            }
             // Everything else is of no use to a viewer that only looks.
             _ => {}
         }
@@ -408,6 +419,16 @@ fn validation_body(config: &Config) -> Vec<u8> {
         field(server_ip, 65);
     }
     body
+}
+
+/// The settings for the sharpest video: the finest tables (byte 2: 0 to 7), no subsampling and blocks of four colors
+/// (byte 6: 0 is 4:2:0, 1 is 4:4:4, 2 and 3 add blocks of 2 and 4 colors). The rest stays as it is; `None` where all
+/// does, or where these are no settings.
+fn sharpest(settings: &[u8]) -> Option<[u8; 8]> {
+    let now: [u8; 8] = *settings.first_chunk()?;
+    let mut best = now;
+    (best[2], best[6]) = (7, 3);
+    (best != now).then_some(best)
 }
 
 fn viewer(record: &[u8]) -> Viewer {

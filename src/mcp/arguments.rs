@@ -39,8 +39,12 @@ pub enum Form {
         /// The largest.
         max: usize,
     },
+    /// One of these words.
+    Word(&'static [&'static str]),
     /// An object with these fields, and no others.
     Object(&'static [Argument]),
+    /// An object with exactly one of these fields.
+    OneOf(&'static [Argument]),
 }
 
 // The longest name in DNS is 253 bytes, and a server's id is a name of that kind.
@@ -88,7 +92,13 @@ pub fn schema(fields: &[Argument]) -> Value {
             Form::Text { max } => json!({ "type": "string", "minLength": 1, "maxLength": max }),
             Form::Flag => json!({ "type": "boolean", "default": false }),
             Form::Number { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+            Form::Word(words) => json!({ "type": "string", "enum": words }),
             Form::Object(fields) => self::schema(fields),
+            Form::OneOf(fields) => {
+                let mut schema = self::schema(fields);
+                (schema["minProperties"], schema["maxProperties"]) = (1.into(), 1.into());
+                schema
+            }
         };
         schema["description"] = field.description.into();
         properties.insert(field.name.to_owned(), schema);
@@ -154,7 +164,14 @@ fn fields(given: &Map<String, Value>, rows: &[Argument], path: &str) -> Result<(
                 }
             }
             (Some(value), Form::Number { min, max }) if whole(value).is_some_and(|n| (*min..=*max).contains(&n)) => {}
+            (Some(Value::String(word)), Form::Word(words)) if words.contains(&word.as_str()) => {}
             (Some(Value::Object(given)), Form::Object(rows)) => fields(given, rows, &format!("{name}."))?,
+            (Some(Value::Object(given)), Form::OneOf(rows)) => {
+                if given.len() != 1 {
+                    return Err(Wrong::Other(format!("the argument {name} has {} fields", given.len())));
+                }
+                fields(given, rows, &format!("{name}."))?;
+            }
             // An argument of another type is no id that can be mended.
             (Some(_), form) => return Err(Wrong::Other(format!("the argument {name} is not {}", form.name()))),
         }
@@ -176,16 +193,19 @@ fn describe(rows: &[Argument]) -> String {
     rows.iter().map(describe).collect::<Vec<_>>().join(", ")
 }
 
+fn names(fields: &[Argument]) -> String {
+    fields.iter().map(|field| field.name).collect::<Vec<_>>().join(", ")
+}
+
 impl Form {
     fn name(self) -> String {
         match self {
             Self::Server | Self::Text { .. } => "a string".to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Number { min, max } => format!("a whole number from {min} to {max}"),
-            Self::Object(fields) => {
-                let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
-                format!("an object of {}", names.join(", "))
-            }
+            Self::Word(words) => words.join(" or "),
+            Self::Object(fields) => format!("an object of {}", names(fields)),
+            Self::OneOf(fields) => format!("an object with one of {}", names(fields)),
         }
     }
 }
@@ -205,7 +225,19 @@ mod tests {
             required: false,
             description: "",
         },
+        Argument {
+            name: "until",
+            form: Form::OneOf(&[
+                Argument { name: "text", form: Form::Text { max: 3 }, required: false, description: "" },
+                Argument { name: "power", form: Form::Word(&["on", "off"]), required: false, description: "" },
+            ]),
+            required: false,
+            description: "",
+        },
     ];
+
+    const USAGE: &str = "; call it with serverId (a string), region (an object of x, all, optional), until (an object \
+        with one of text, power, optional)";
 
     #[test]
     fn what_the_schema_allows_is_read_as_it_was_meant() {
@@ -231,8 +263,24 @@ mod tests {
             (json!([1]), "the argument region is not an object of x, all"),
         ] {
             let error = check(&json!({ "serverId": "ns1", "region": region }), ROWS).unwrap_err().to_string();
-            let usage = "; call it with serverId (a string), region (an object of x, all, optional)";
-            assert_eq!(error, format!("{sentence}{usage}"));
+            assert_eq!(error, format!("{sentence}{USAGE}"));
         }
+    }
+
+    #[test]
+    fn of_some_fields_exactly_one_is_given() {
+        for (until, sentence) in [
+            (json!({}), "the argument until has 0 fields"),
+            (json!({ "text": "a", "power": "on" }), "the argument until has 2 fields"),
+            (json!({ "text": "abcd" }), "the argument until.text has 4 characters, 1 to 3 are allowed"),
+            (json!({ "power": "up" }), "the argument until.power is not on or off"),
+            (json!("text"), "the argument until is not an object with one of text, power"),
+        ] {
+            let error = check(&json!({ "serverId": "ns1", "until": until }), ROWS).unwrap_err().to_string();
+            assert_eq!(error, format!("{sentence}{USAGE}"));
+        }
+        let arguments = check(&json!({ "serverId": "ns1", "until": { "power": "off" } }), ROWS).unwrap();
+        assert_eq!(arguments.object("until").unwrap().text("power"), Some("off"));
+        assert_eq!(schema(ROWS)["properties"]["until"]["maxProperties"], 1);
     }
 }

@@ -19,8 +19,8 @@ use super::{Answer, Received, content, finish};
 use crate::base::{Error, Kind, Watch};
 use crate::ops::Ops;
 
-/// The whole of a call: longer than any opening of a console takes.
-const CALL_LIMIT: Duration = Duration::from_secs(360);
+/// The whole of a call: longer than the opening of a console (5 min) and the longest wait at it (10 min) take.
+const CALL_LIMIT: Duration = Duration::from_secs(960);
 /// Clients give up after 60 s unless they see progress; those that cannot are answered before.
 const PATIENCE_WITHOUT_PROGRESS: Duration = Duration::from_secs(50);
 pub(super) fn panicked() -> Fault {
@@ -109,7 +109,7 @@ impl Call {
     }
 
     /// The answer; `None` where nobody wants it any more.
-    fn run(self, ops: &Ops) -> Option<Value> {
+    fn run(self, ops: &Arc<Ops>) -> Option<Value> {
         let patience = self.token.is_none().then_some(PATIENCE_WITHOUT_PROGRESS);
         let wait = Wait { watch: &self.watch, patience };
         let result = catch_unwind(AssertUnwindSafe(|| self.tool.call(ops, &self.arguments, &wait)));
@@ -306,7 +306,8 @@ impl Running {
         let elapsed = flight.watch.elapsed();
         // Two reports may fall into one tick of the clock.
         flight.reported = (flight.reported + 1).max(elapsed.as_millis() as u64);
-        let message = format!("{} ({} s)", flight.watch.stage(), elapsed.as_secs());
+        let note = flight.watch.noted().map(|note| format!(", {note}")).unwrap_or_default();
+        let message = format!("{} ({} s){note}", flight.watch.stage(), elapsed.as_secs());
         let progress = flight.reported as f64 / 1000.0;
         let params = json!({ "progressToken": token, "progress": progress, "message": message });
         Some(jsonrpc::notification("notifications/progress", params))

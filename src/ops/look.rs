@@ -10,7 +10,7 @@ use crate::base::{Error, Power, Watch, clock};
 use crate::console::{Role, Signal, Snapshot};
 
 /// How long a refresh is waited for: an unchanged screen may send nothing.
-const REFRESH_LIMIT: Duration = Duration::from_secs(1);
+pub(super) const REFRESH_LIMIT: Duration = Duration::from_secs(1);
 /// A picture heard of within this time counts as current.
 const CURRENT: Duration = Duration::from_secs(2);
 /// How long the provider may take to tell the power state, as a second witness.
@@ -30,8 +30,8 @@ pub(super) struct Look {
     pub power: Option<Power>,
     /// Names the session and the picture in it; no other picture has the same.
     pub picture_id: String,
-    // Keeps the console open until the answer is made.
-    _lease: Lease,
+    /// Keeps the console open until the answer is made.
+    pub lease: Lease,
 }
 
 impl Ops {
@@ -52,17 +52,32 @@ impl Ops {
         } else {
             lease.console.refresh(&watch.within("waiting for the current picture", REFRESH_LIMIT))?
         };
-        let power = snapshot.power.or_else(|| {
-            let watch = watch.within("asking the provider for the power state", POWER_LIMIT);
-            // A witness that fails is no reason to withhold the picture.
-            self.providers.ask(server, &watch, |provider, id| provider.power(id, &watch)).ok().flatten()
-        });
-        let picture_id = format!("{:x}-{}", lease.session, snapshot.id);
-        Ok(Looked::At(Look { snapshot, power, picture_id, _lease: lease }))
+        let power = snapshot.power.or_else(|| self.power(server, watch));
+        let picture_id = picture_id(&lease, &snapshot);
+        Ok(Looked::At(Look { snapshot, power, picture_id, lease }))
+    }
+
+    /// What the provider says, as a second witness.
+    pub(super) fn power(&self, server: &str, watch: &Watch) -> Option<Power> {
+        let watch = watch.within("asking the provider for the power state", POWER_LIMIT);
+        // A witness that fails is no reason to withhold the picture.
+        self.providers.ask(server, &watch, |provider, id| provider.power(id, &watch)).ok().flatten()
     }
 }
 
+/// Names the session and the picture in it.
+fn picture_id(lease: &Lease, snapshot: &Snapshot) -> String {
+    format!("{:x}-{}", lease.session, snapshot.id)
+}
+
 impl Look {
+    /// Takes the snapshot that the console has by now.
+    pub fn take(&mut self, snapshot: Arc<Snapshot>) {
+        self.power = snapshot.power.or(self.power);
+        self.picture_id = picture_id(&self.lease, &snapshot);
+        self.snapshot = snapshot;
+    }
+
     /// Why there is no picture, and what to do about it; `None` while there is one.
     pub fn nothing_to_see(&self) -> Option<&'static str> {
         if self.snapshot.frame.is_some() {

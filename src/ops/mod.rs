@@ -1,23 +1,31 @@
 //! What the program can do, as plain functions: `mcp` and `cli` are two views of it.
 
 pub mod check;
+mod jobs;
 mod look;
+mod memory;
+mod read;
 mod screenshot;
 pub mod sessions;
 mod status;
+mod wait;
 
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use read::{ReadOptions, ScreenText};
 pub use screenshot::{Region, Screenshot, ScreenshotOptions};
 pub use status::StatusOptions;
+pub use wait::{MAX_WAIT, Until, WaitOptions, Waited};
 
 use crate::base::{Error, Kind, Route, Server, Watch};
 use crate::console::{self, Console};
 use crate::net::Trust;
 use crate::provider::{Provider, Wanted};
+use crate::text::Library;
+use jobs::Jobs;
 use sessions::{Limits, Sessions};
 
 /// How long everything that is open may take to close when the program ends.
@@ -41,7 +49,13 @@ pub struct Ops {
     providers: Arc<Providers>,
     settings: Settings,
     sessions: Sessions,
-    encoders: Slots,
+    waits: Jobs<Waited>,
+    /// The servers whose console ended when it was asked for sharper video.
+    unasked: Mutex<HashSet<String>>,
+    /// The fonts to read with, where they are more than those shipped.
+    fonts: Option<Library>,
+    /// Encoding and reading pictures, which takes a core each.
+    workers: Slots,
 }
 
 impl Ops {
@@ -61,7 +75,8 @@ impl Ops {
         let (opener, trust) = (Arc::clone(&providers), settings.trust.clone());
         let open = move |server: &str, watch: &Watch| opener.open(server, &trust, watch);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { providers, settings, sessions: Sessions::new(Box::new(open), limits), encoders: Slots::new(cores) }
+        let (sessions, workers) = (Sessions::new(Box::new(open), limits), Slots::new(cores));
+        Self { providers, settings, sessions, waits: Jobs::default(), unasked: Mutex::default(), fonts: None, workers }
     }
 
     /// What is wrong with the settings, as far as it keeps servers away.
@@ -71,6 +86,12 @@ impl Ops {
             [] if list.is_empty() => vec![none_configured()],
             unusable => unusable.iter().map(|(_, error)| error.clone()).collect(),
         }
+    }
+
+    /// Reads with these fonts; with those shipped where there are none.
+    #[must_use]
+    pub fn with_fonts(self, fonts: Option<Library>) -> Self {
+        Self { fonts, ..self }
     }
 
     /// The servers of all providers, in a fixed order; an error where none of them could be asked.
@@ -91,6 +112,7 @@ impl Ops {
 
     /// Closes everything that is open; nothing opens after that. Returns within 3 s.
     pub fn close(&self) {
+        self.waits.cancel_all();
         self.sessions.end(CLOSING_LIMIT);
     }
 }

@@ -55,7 +55,8 @@ impl Ops {
                 let region = options.region;
                 let image =
                     Options { raw: options.raw, max_edge: self.settings.max_edge, region, ..Options::default() };
-                let picture = self.encoders.work(|| image::render(frame, &image)).ok_or_else(|| {
+                let make = || self.workers.work(|| image::render(frame, &image));
+                let picture = look.lease.memory.picture(frame, &image, make).ok_or_else(|| {
                     let what = format!("the region lies outside the screen of {} x {}", frame.width, frame.height);
                     Error::new(Kind::Usage, what).hint("choose one that overlaps it, or leave the region out")
                 })?;
@@ -76,11 +77,12 @@ impl Ops {
                 for note in &picture.notes {
                     facts.add("note", note);
                 }
-                Some(picture.png)
+                Some(picture.png.clone())
             }
             None => None,
         };
         look.describe(&mut facts);
+        self.tell_scene(&look, &mut facts);
         facts.add("taken", format!("{}, in {}", clock::utc(), seconds(watch.elapsed())));
         Ok(Screenshot { png, facts: facts.text })
     }

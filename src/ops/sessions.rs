@@ -18,11 +18,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::memory::Memory;
 use crate::base::{Error, Kind, Watch, clock, log};
 use crate::console::Console;
 
 /// The longest an opening may take: a provider's task (2 min), then the BMC's stages.
-const OPENING_LIMIT: Duration = Duration::from_secs(300);
+pub(super) const OPENING_LIMIT: Duration = Duration::from_secs(300);
 /// How long a failed opening answers for new ones, so that a storm of calls makes one attempt.
 const FAILURE_KEPT: Duration = Duration::from_secs(5);
 /// How long a console that nobody has used yet stays open, so that a client that gave up finds it when it calls again.
@@ -73,6 +74,7 @@ enum Slot {
 struct Session {
     number: u64,
     console: Arc<dyn Console>,
+    memory: Arc<Memory>,
     users: usize,
     /// When it is closed if nobody uses it until then.
     expires: Instant,
@@ -97,10 +99,20 @@ pub struct Lease {
     server: String,
     /// The console itself.
     pub console: Arc<dyn Console>,
+    /// What was made of its pictures.
+    pub(super) memory: Arc<Memory>,
     /// Whether this call had it opened, so that its picture is fresh.
     pub just_opened: bool,
     /// Names the session: no other has this number, nor had one before the program last started.
     pub session: u64,
+}
+
+impl Lease {
+    /// Whether the console was closed although it is in use: somebody wanted it back, or the program ends.
+    pub fn is_released(&self) -> bool {
+        let table = self.sessions.table();
+        !matches!(table.slots.get(&self.server), Some(Slot::Open(session)) if session.number == self.session)
+    }
 }
 
 impl Drop for Lease {
@@ -152,6 +164,7 @@ impl Sessions {
                             sessions: self.clone(),
                             server: server.to_owned(),
                             console: Arc::clone(&session.console),
+                            memory: Arc::clone(&session.memory),
                             just_opened: opened,
                             session: session.number,
                         }));
@@ -285,7 +298,8 @@ impl Sessions {
                 let expires = clock::now() + self.shared.limits.idle.max(UNUSED_KEPT);
                 // Seconds since 1970, so that numbers do not come back after a restart.
                 table.last_number = clock::utc().seconds().max(table.last_number + 1);
-                let session = Session { number: table.last_number, console: Arc::from(console), users: 0, expires };
+                let (number, console) = (table.last_number, Arc::from(console));
+                let session = Session { number, console, memory: Arc::default(), users: 0, expires };
                 table.slots.insert(server.to_owned(), Slot::Open(session));
                 if table.ended {
                     self.start_closing(&mut table, server);

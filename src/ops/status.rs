@@ -31,6 +31,7 @@ impl Ops {
             facts.add("changed since that picture", changed);
         }
         look.describe(&mut facts);
+        self.tell_scene(&look, &mut facts);
         Ok(facts.text)
     }
 }

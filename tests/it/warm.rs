@@ -1,5 +1,8 @@
 //! Consoles that stay open, seen through the operations: who opens, who shares, and that all is closed at the end.
 
+mod reading;
+mod waiting;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -61,7 +64,7 @@ impl Provider for Inventory {
 /// Operations on fake BMCs that all show [`SCREEN`].
 struct Bench {
     bmcs: Vec<Arc<Bmc>>,
-    ops: Ops,
+    ops: Arc<Ops>,
     asked: Arc<Mutex<Vec<(String, Wanted)>>>,
 }
 
@@ -74,7 +77,7 @@ fn bench_with(setups: Vec<Setup>, stale: Option<String>) -> Bench {
     let inventory = Inventory { bmcs: bmcs.clone(), asked: Arc::clone(&asked), stale: Mutex::new(stale) };
     let trust = Trust::with_extra(&std::fs::read(ca_file()).unwrap()).unwrap();
     let settings = Settings { max_edge: 2000, idle: LONG, max_consoles: 4, trust };
-    Bench { bmcs, ops: Ops::new(vec![Box::new(inventory)], settings), asked }
+    Bench { bmcs, ops: Arc::new(Ops::new(vec![Box::new(inventory)], settings)), asked }
 }
 
 fn bench(setup: Setup) -> Bench {

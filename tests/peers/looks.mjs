@@ -10,7 +10,8 @@ export function pngSize(base64) {
 }
 
 export async function lookAround(tools, call) {
-  const names = ['list_servers', 'get_screenshot', 'console_status', 'release_console'];
+  const names = ['list_servers', 'get_screenshot', 'read_console', 'wait_for_console', 'console_status',
+    'release_console'];
   assert.deepEqual(tools.map((tool) => tool.name), names);
 
   const list = await call('list_servers', {});
@@ -34,6 +35,11 @@ export async function lookAround(tools, call) {
   assert.deepEqual(again.content.map((block) => block.type), ['text']);
   const status = await call('console_status', { serverId: 'demo-grub', ifChangedSince });
   assert.match(status.content[0].text, /changed since that picture: no/);
+  const read = await call('read_console', { serverId: 'demo-grub' });
+  assert.match(read.content[0].text, /GNU GRUB {2}version/);
+  assert.match(read.structuredContent.text, /GNU GRUB {2}version/);
+  const waited = await call('wait_for_console', { serverId: 'demo-grub', until: { regex: 'GRUB +version' } });
+  assert.match(waited.content[0].text, /^Seen after .*GNU GRUB/);
   const wrong = await call('get_screenshot', { serverId: 'demo-grub', region: { x: 0 } });
   assert.ok(wrong.isError);
   const released = await call('release_console', { serverId: 'demo-grub' });

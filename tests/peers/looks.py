@@ -18,7 +18,8 @@ def wire(result) -> dict:
 
 
 async def look_around(tools, call) -> None:
-    names = ["list_servers", "get_screenshot", "console_status", "release_console"]
+    names = ["list_servers", "get_screenshot", "read_console", "wait_for_console", "console_status"]
+    names.append("release_console")
     assert [tool.name for tool in tools] == names
 
     listed = wire(await call("list_servers", {}))
@@ -43,6 +44,12 @@ async def look_around(tools, call) -> None:
     assert [block["type"] for block in again["content"]] == ["text"]
     status = wire(await call("console_status", seen))
     assert "changed since that picture: no" in status["content"][0]["text"]
+    read = wire(await call("read_console", {"serverId": "demo-grub"}))
+    assert "GNU GRUB  version" in read["content"][0]["text"]
+    assert "GNU GRUB  version" in read["structuredContent"]["text"]
+    until = {"serverId": "demo-grub", "until": {"regex": "GRUB +version"}}
+    waited = wire(await call("wait_for_console", until))
+    assert waited["content"][0]["text"].startswith("Seen after ")
     wrong = wire(await call("get_screenshot", {"serverId": "demo-grub", "region": {"x": 0}}))
     assert wrong["isError"]
     released = wire(await call("release_console", {"serverId": "demo-grub"}))

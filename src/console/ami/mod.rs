@@ -50,12 +50,17 @@ pub(super) enum Call {
 }
 
 /// What may be said once the BMC greeted us in IVTP, and until it ends the session.
-const PHRASES: Phrases = Phrases { look, goodbye: Some(goodbye) };
+const PHRASES: Phrases = Phrases { look, sharpen: Some(sharpen), goodbye: Some(goodbye) };
 
 fn look(_: &Snapshot) -> Vec<u8> {
     let mut bytes = packet::build(Command::POWER_STATUS, 0, &[]);
     bytes.extend(packet::build(Command::GET_FULL_SCREEN, 0, &[]));
     bytes
+}
+
+/// The session answers what comes back.
+fn sharpen() -> Vec<u8> {
+    packet::build(Command::GET_VIDEO_ENGINE_CONFIGS, 0, &[])
 }
 
 fn goodbye() -> Vec<u8> {

@@ -19,7 +19,7 @@ use driver::Driver;
 const KIND: &str = "VNC (RFB)";
 
 /// What may be said once there is a screen. A closed connection is leave enough.
-const PHRASES: Phrases = Phrases { look, goodbye: None };
+const PHRASES: Phrases = Phrases { look, sharpen: None, goodbye: None };
 
 fn look(snapshot: &Snapshot) -> Vec<u8> {
     let (width, height) = snapshot.frame.as_ref().map_or((0, 0), |frame| (frame.width, frame.height));

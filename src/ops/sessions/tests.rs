@@ -218,7 +218,9 @@ fn a_release_closes_now_and_says_whether_there_was_anything() {
     let bench = bench(LONG, 8, |_| Ok(()));
     assert!(!bench.sessions.release("a", &watch()).unwrap());
     let held = lease(&bench.sessions, "a");
+    assert!(!held.is_released());
     assert!(bench.sessions.release("a", &watch()).unwrap());
+    assert!(held.is_released());
     assert_eq!(bench.counts.closed(), 1);
     drop(held);
     drop(lease(&bench.sessions, "a"));

@@ -74,7 +74,9 @@ fn the_tools_are_listed_alike_in_both_eras_without_asking_anybody() {
 
     let tools = old["tools"].as_array().unwrap();
     let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["list_servers", "get_screenshot", "console_status", "release_console"]);
+    let all =
+        ["list_servers", "get_screenshot", "read_console", "wait_for_console", "console_status", "release_console"];
+    assert_eq!(names, all);
     for tool in tools {
         assert!(tool["description"].as_str().unwrap().len() > 80 && tool["title"].is_string());
         assert_eq!(tool["inputSchema"]["type"], "object");

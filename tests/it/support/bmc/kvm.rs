@@ -9,7 +9,7 @@ use super::packet::{
     fragment, fragments, header_only, packet, resized,
 };
 use super::pages::{CLIENT_IP, SERVER_IP};
-use super::setup::{Greeting, Jpeg, Upgrade, Video};
+use super::setup::{Engine, Greeting, Jpeg, Upgrade, Video};
 use super::{Command, Shared, Talk, USER};
 use crate::support::web::{Reply, Request, Stream};
 
@@ -22,6 +22,9 @@ const USER_MACRO: u16 = 40;
 const DISPLAY_LOCK: u16 = 51;
 const DISPLAY_STATUS: u16 = 52;
 const MEDIA_LICENSE: u16 = 53;
+
+const GET_ENGINE: u16 = 0x1003;
+const SET_ENGINE: u16 = 0x1004;
 
 /// Silent turns between two pings.
 const PING_TURNS: u32 = 10;
@@ -391,6 +394,24 @@ impl<'a> Conversation<'a> {
             }
             SHARING | NEXT_MASTER => {
                 self.shared.update(|state| state.counts.sharing.push((packet.kind, packet.status)));
+            }
+            GET_ENGINE => match self.shared.state().setup.engine {
+                Engine::Silent => {}
+                Engine::Settings(settings) => self.say(GET_ENGINE, 0, &settings),
+                Engine::HangsUp => self.dropped = true,
+            },
+            SET_ENGINE => {
+                let wrong = self.shared.update(|state| {
+                    let Ok(settings) = <[u8; 8]>::try_from(packet.payload.as_slice()) else { return true };
+                    state.setup.engine = Engine::Settings(settings);
+                    if let Some(frame) = state.sharp.take() {
+                        state.show(&frame);
+                    }
+                    false
+                });
+                if wrong {
+                    self.shared.complain("settings of the video engine that are not 8 bytes");
+                }
             }
             KEEP_ALIVE | FPS_DIFF | REFRESH | WEB_TOKEN | DISPLAY_LOCK | USER_MACRO => {}
             kind => self.shared.complain(format!("packet {kind} at this point")),

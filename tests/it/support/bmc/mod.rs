@@ -15,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use link::Cut;
-pub use setup::{Features, Greeting, Jpeg, Login, Setup, SignOn, Token, Upgrade, Video};
+pub use setup::{Engine, Features, Greeting, Jpeg, Login, Setup, SignOn, Token, Upgrade, Video};
 
 use ikvm_mcp::base::Frame;
 
@@ -45,6 +45,8 @@ struct State {
     screen: Screen,
     /// `None` where the screen shows a recording.
     shown: Option<Shown>,
+    /// What the screen shows once sharper video is asked for.
+    sharp: Option<Frame>,
     /// Origin of the web server, as clients name it.
     origin: String,
     vnc: Option<Arc<Vnc>>,
@@ -165,6 +167,7 @@ impl Bmc {
             setup,
             screen: Screen::default(),
             shown: None,
+            sharp: None,
             origin: String::new(),
             vnc: None,
             sessions: HashMap::new(),
@@ -220,22 +223,17 @@ impl Bmc {
     /// Shows a picture. Open consoles get what changed; with at most four colors in each block of 8 x 8, and those of
     /// VGA, without loss.
     pub fn show(&self, frame: &Frame) {
-        let full = join(Encoder::new(Mode::Vq).encode(frame));
-        let mut state = self.shared.state();
-        let State { shown, screen, .. } = &mut *state;
-        let Some(shown) = shown else {
-            let mut encoder = Encoder::new(Mode::Vq);
-            encoder.encode(frame);
-            *shown = Some(Shown { frame: frame.clone(), encoder });
-            *screen = Screen { generation: screen.generation + 1, full: vec![full], change: None };
-            return;
-        };
-        if shown.frame == *frame {
-            return; // the engine's stream of nothing, which the server does not send
-        }
-        let change = Some(join(shown.encoder.encode(frame)));
-        shown.frame = frame.clone();
-        *screen = Screen { generation: screen.generation + 1, full: vec![full], change };
+        self.shared.state().show(frame);
+    }
+
+    /// What is shown in place of a recording once sharper video is asked for.
+    pub fn sharp(&self, frame: Frame) {
+        self.shared.state().sharp = Some(frame);
+    }
+
+    /// The switches as they are now.
+    pub fn setup(&self) -> Setup {
+        self.shared.state().setup.clone()
     }
 
     /// Shows a recorded frame, header and tiles; open consoles get it as a full frame.
@@ -335,6 +333,24 @@ impl Shared {
 }
 
 impl State {
+    fn show(&mut self, frame: &Frame) {
+        let full = join(Encoder::new(Mode::Vq).encode(frame));
+        let State { shown, screen, .. } = self;
+        let Some(shown) = shown else {
+            let mut encoder = Encoder::new(Mode::Vq);
+            encoder.encode(frame);
+            *shown = Some(Shown { frame: frame.clone(), encoder });
+            *screen = Screen { generation: screen.generation + 1, full: vec![full], change: None };
+            return;
+        };
+        if shown.frame == *frame {
+            return; // the engine's stream of nothing, which the server does not send
+        }
+        let change = Some(join(shown.encoder.encode(frame)));
+        shown.frame = frame.clone();
+        *screen = Screen { generation: screen.generation + 1, full: vec![full], change };
+    }
+
     /// Text of this length that is new each time.
     fn secret(&mut self, prefix: &str, length: usize) -> String {
         self.secrets += 1;

@@ -56,6 +56,8 @@ pub struct Setup {
     pub rfb: Option<&'static str>,
     /// Whether the viewer is noVNC there, or only the tokens are missing.
     pub novnc: bool,
+    /// What comes of asking how the video is encoded.
+    pub engine: Engine,
     /// Whether it sends WebSocket pings and IVTP keep-alives between its packets.
     pub pings: bool,
 }
@@ -87,6 +89,7 @@ impl Default for Setup {
             fragment: 30_000,
             cut: Cut::Whole,
             hangs_up: true,
+            engine: Engine::Silent,
             pings: false,
             rfb: None,
             novnc: true,
@@ -182,6 +185,17 @@ pub enum Greeting {
     Stopped(u16),
     /// 59.
     Failed,
+}
+
+/// What comes of asking how the video is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Nothing.
+    Silent,
+    /// These settings, which can be changed; sharper ones show the sharp screen.
+    Settings([u8; 8]),
+    /// The end of the connection.
+    HangsUp,
 }
 
 /// What a full frame is sent as.
