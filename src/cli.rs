@@ -3,7 +3,9 @@
 //! Results go to stdout, everything else to stderr. Exit status 0 done, 1 failed, 2 wrong usage.
 
 mod args;
+mod completion;
 mod font;
+mod unit;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -20,7 +22,7 @@ use args::{Command, HELP, Invocation, Source};
 use crate::base::{Error, Kind, Server, Url, Watch, access, log, png, random};
 use crate::config::ovh::Application;
 use crate::config::{Config, console};
-use crate::mcp;
+use crate::mcp::{self, Mcp};
 use crate::net::Trust;
 use crate::net::tls::{self, Presented};
 use crate::ops::check::Step;
@@ -30,6 +32,7 @@ use crate::provider::demo::Demo;
 use crate::provider::hosts::{self, Hosts};
 use crate::provider::ovh::{self, Ovh};
 use crate::serve;
+use crate::serve::audit::Audit;
 use crate::text::{self, Library, RenderOptions};
 
 /// How long `list` may take.
@@ -46,11 +49,11 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     match args::parse(args).and_then(|invocation| perform(&invocation)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == Kind::Usage => {
-            log::line(&format!("{error} (ikvm-mcp --help)"));
+            log::line(format_args!("{error} (ikvm-mcp --help)"));
             ExitCode::from(2)
         }
         Err(error) => {
-            log::line(&error.to_string());
+            log::line(error);
             ExitCode::FAILURE
         }
     }
@@ -62,20 +65,19 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
         Command::Version => print(concat!("ikvm-mcp ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()),
         Command::Login => login(),
         Command::Token => print((random::hex::<32>()? + "\n").as_bytes()),
+        Command::Unit => {
+            let program = std::env::current_exe().map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
+            print(unit::unit(&program.display().to_string()).as_bytes())
+        }
+        Command::Completion(shell) => print(completion::script(*shell).as_bytes()),
         Command::Serve => {
-            let config = configuration(invocation)?;
-            let ops = operations(&config, invocation.demo);
-            warn(&config, &ops, invocation.demo);
+            let (config, mcp) = service(invocation)?;
             let server = serve::http::Server::bind(&config.serving?)?;
-            end_on_signals(&ops);
-            server.run(&ops)
+            server.run(mcp)
         }
         Command::Stdio => {
-            let config = configuration(invocation)?;
-            let ops = operations(&config, invocation.demo);
-            warn(&config, &ops, invocation.demo);
-            end_on_signals(&ops);
-            serve::stdio::serve(&ops, io::stdin(), io::stdout())
+            let (_, mcp) = service(invocation)?;
+            serve::stdio::serve(mcp, io::stdin(), io::stdout())
         }
         Command::List { json } => {
             let ops = operations(&configuration(invocation)?, invocation.demo);
@@ -153,6 +155,24 @@ fn text_of(image: &Path, options: &RenderOptions) -> Result<ScreenText, Error> {
     Ok(ScreenText { text: reading.render(options), json: Some(reading.json(options)) })
 }
 
+/// What serves MCP, for a client and for an operator who reads the log.
+fn service(invocation: &Invocation) -> Result<(Config, Mcp), Error> {
+    let config = configuration(invocation)?;
+    log::add_times();
+    let ops = operations(&config, invocation.demo);
+    warn(&config, &ops, invocation.demo);
+    end_on_signals(&ops);
+    let mcp = Mcp::new(ops);
+    let mcp = match &config.audit {
+        Some(log) => {
+            let audit = Audit::open(log)?;
+            mcp.with_account(Box::new(move |record| audit.write(record)))
+        }
+        None => mcp,
+    };
+    Ok((config, mcp))
+}
+
 /// Does what opens a console, and closes it whatever comes of it. `server` is an id, or the URL of a console; with the
 /// result comes what it is called.
 fn at_console<T>(
@@ -181,8 +201,9 @@ fn configuration(invocation: &Invocation) -> Result<Config, Error> {
 
 /// The operations on the servers that are configured, or on the demo servers.
 fn operations(config: &Config, demo: bool) -> Arc<Ops> {
+    log::set_level(config.log);
     for note in &config.notes {
-        log::line(note);
+        log::warn(note);
     }
     let settings = Settings {
         max_edge: config.max_edge,
@@ -216,7 +237,7 @@ fn operations(config: &Config, demo: bool) -> Arc<Ops> {
 fn warn(config: &Config, ops: &Ops, demo: bool) {
     let hosts = config.hosts.iter().flatten().flatten().filter(|_| !demo);
     for error in ops.unusable().iter().chain(hosts.filter_map(|host| host.access.as_ref().err())) {
-        log::line(&error.to_string());
+        log::warn(error);
     }
 }
 
@@ -224,12 +245,12 @@ fn warn(config: &Config, ops: &Ops, demo: bool) {
 fn end_on_signals(ops: &Arc<Ops>) {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let Ok((mut signals, writer)) = io::pipe() else {
-        return log::line("no pipe for signals: Ctrl-C will not close open consoles");
+        return log::warn("no pipe for signals: Ctrl-C will not close open consoles");
     };
     for signal in [SIGINT, SIGTERM] {
         let registered = writer.try_clone().and_then(|writer| signal_hook::low_level::pipe::register(signal, writer));
         if let Err(error) = registered {
-            log::line(&format!("no handler for signal {signal}: {error}"));
+            log::warn(format_args!("no handler for signal {signal}: {error}"));
         }
     }
     let ops = Arc::clone(ops);
@@ -260,7 +281,7 @@ fn watched<T>(stage: &'static str, limit: Duration, work: impl FnOnce(&Watch) ->
                 thread::park_timeout(Duration::from_millis(300));
                 let stage = watch.stage();
                 if stage != told && !done.load(Ordering::SeqCst) {
-                    log::line(&format!("{stage} ({:.0} s)", watch.elapsed().as_secs_f64()));
+                    log::line(format_args!("{stage} ({:.0} s)", watch.elapsed().as_secs_f64()));
                     told = stage;
                 }
             }

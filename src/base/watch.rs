@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Error, Kind, clock};
+use super::{Error, Kind, clock, log};
 
 /// Bounds a wait and carries the name of its stage.
 #[derive(Clone, Debug)]
@@ -78,15 +78,24 @@ impl Watch {
         Self { started, deadline: self.deadline.min(started + limit), stage, shared: Arc::clone(&self.shared) }
     }
 
-    /// Names what is being done now, for progress. The note of another stage is forgotten.
+    /// Names what is being done now, for progress and for the log. The note of another stage is forgotten.
     pub fn enter(&self, stage: &'static str) {
+        if self.show(stage) != stage {
+            log::debug(stage);
+        }
+    }
+
+    /// Names what somebody else is doing, who logs it, for progress; says what was shown before.
+    pub fn show(&self, stage: &'static str) -> &'static str {
         let mut state = self.shared.state();
-        if state.stage != stage {
-            (state.stage, state.note) = (stage, None);
+        let before = std::mem::replace(&mut state.stage, stage);
+        if before != stage {
+            state.note = None;
             if let Some(observer) = &mut state.observer {
                 observer(stage);
             }
         }
+        before
     }
 
     /// Says what was seen last at this stage, for progress.

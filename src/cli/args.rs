@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::completion::Shell;
 use super::font::Learn;
 use crate::base::{Error, Kind, Power};
 use crate::ops::{MAX_WAIT, Region, Until};
@@ -46,6 +47,8 @@ Usage:
       --cell WIDTHxHEIGHT         the size of a character in pixels, where it is known
   ikvm-mcp login                get an OVHcloud consumer key with exactly the rights needed
   ikvm-mcp token                make a token for IKVM_TOKEN
+  ikvm-mcp unit                 print a systemd unit, with what it says in its head to do
+  ikvm-mcp completion SHELL     print completion for bash, zsh or fish
 
 SERVER is an id of the list, or the URL of a console: vnc://HOST:PORT, vnc+tls://HOST:PORT, ws://..., wss://...,
 https://BMC (with IKVM_CONSOLE_USER), https://... of a viewer page.
@@ -79,6 +82,8 @@ Environment:
   IKVM_PUBLIC_IP                IPv4 address that BMCs see us from (default: OVHcloud is asked)
   IKVM_IDLE_SECONDS             how long an unused console stays open (120; 0 closes at once)
   IKVM_MAX_CONSOLES             how many consoles may be open at once (32)
+  IKVM_LOG                      error, warn, info (default) or debug: what is written to stderr
+  IKVM_AUDIT                    a file, or stderr: one JSON line for each tool call
   HTTPS_PROXY                   proxy for the provider's API; consoles are reached directly
   SSL_CERT_FILE                 certificate authorities to trust, instead of the system's
 
@@ -167,6 +172,10 @@ pub enum Command {
     Login,
     /// Make a token.
     Token,
+    /// Print a systemd unit.
+    Unit,
+    /// Print what completes commands in a shell.
+    Completion(Shell),
     /// Print the help.
     Help,
     /// Print the version.
@@ -183,7 +192,7 @@ pub enum Source {
 }
 
 /// All commands.
-const COMMANDS: &[&str] = &[
+pub const COMMANDS: &[&str] = &[
     "serve",
     "stdio",
     "list",
@@ -196,12 +205,14 @@ const COMMANDS: &[&str] = &[
     "login",
     "token",
     "font",
+    "unit",
+    "completion",
     "help",
 ];
 /// Options that stand alone.
-const FLAGS: &[&str] = &["--demo", "--json", "--raw", "--attributes", "--frames", "--changed"];
+pub const FLAGS: &[&str] = &["--demo", "--json", "--raw", "--attributes", "--frames", "--changed"];
 /// Options with a value behind them.
-const VALUES: &[&str] = &[
+pub const VALUES: &[&str] = &[
     "--hosts",
     "--output",
     "--region",
@@ -242,6 +253,12 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
         ("pin", []) => return Err(usage("pin needs a host").hint("write `ikvm-mcp pin bmc7.example`")),
         ("login", []) => Command::Login,
         ("token", []) => Command::Token,
+        ("unit", []) => Command::Unit,
+        ("completion", [shell]) => Command::Completion(
+            Shell::named(shell)
+                .ok_or_else(|| usage(format!("completion for {shell} is not known")).hint("name bash, zsh or fish"))?,
+        ),
+        ("completion", []) => return Err(usage("completion needs a shell").hint("name bash, zsh or fish")),
         ("help", []) => Command::Help,
         ("screenshot", [server]) => Command::Screenshot {
             server: server.clone(),
@@ -498,6 +515,20 @@ mod tests {
             ("stdio --json", "--json does not go with this command"),
         ] {
             assert_eq!(parsed(line).unwrap_err().to_string(), sentence);
+        }
+    }
+
+    #[test]
+    fn every_command_and_option_is_known_and_in_the_help() {
+        for command in COMMANDS {
+            let told = parsed(command).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(!told.contains("there is no"), "{told}");
+            assert!(matches!(command, "serve" | "help") || HELP.contains(&format!("ikvm-mcp {command}")), "{command}");
+        }
+        for option in OPTIONS {
+            let told = parsed(option).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(!told.contains("there is no"), "{told}");
+            assert!(HELP.contains(option), "{option}");
         }
     }
 }

@@ -7,6 +7,8 @@
 //! | `IKVM_MAX_CONSOLES` | 32 | 1 to 256 |
 //! | `IKVM_FONTS` | none | a folder, see [`fonts`] |
 //! | `IKVM_PUBLIC_IP` | asked of OVH | one IPv4 address |
+//! | `IKVM_LOG` | info | `error`, `warn`, `info` or `debug` |
+//! | `IKVM_AUDIT` | none | a file, or `stderr` |
 //! | `OVH_...` | none | see [`ovh`] |
 //! | `IKVM_HOSTS` | `~/.config/ikvm-mcp/hosts.toml`, `/etc/ikvm-mcp/hosts.toml` | a file of one's own servers: see `hosts.rs` |
 //! | `IKVM_CONSOLE_...` | none | see [`console`] |
@@ -25,9 +27,10 @@ pub mod serving;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::base::log::Level;
 use crate::base::{Error, Kind};
 use crate::provider::hosts::Host;
 use crate::provider::ovh::Settings;
@@ -51,6 +54,15 @@ pub struct File {
     pub is_public: bool,
 }
 
+/// Where tool calls are written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditLog {
+    /// Among the lines of the log.
+    Stderr,
+    /// At the end of a file.
+    File(PathBuf),
+}
+
 /// All settings.
 #[derive(Debug)]
 pub struct Config {
@@ -67,6 +79,10 @@ pub struct Config {
     pub idle: Duration,
     /// How many consoles may be open at once.
     pub max_consoles: usize,
+    /// Which lines of the log are written.
+    pub log: Level,
+    /// Where every tool call is written down, if anywhere.
+    pub audit: Option<AuditLog>,
     /// What the operator should know, one sentence each.
     pub notes: Vec<String>,
 }
@@ -89,6 +105,11 @@ impl Config {
             max_edge: number(environment, "IKVM_MAX_EDGE", 2000, 256..=8000)? as usize,
             idle: Duration::from_secs(number(environment, "IKVM_IDLE_SECONDS", 120, 0..=86_400)?),
             max_consoles: number(environment, "IKVM_MAX_CONSOLES", 32, 1..=256)? as usize,
+            log: level(environment)?,
+            audit: environment("IKVM_AUDIT").map(|text| match text.as_str() {
+                "stderr" => AuditLog::Stderr,
+                path => AuditLog::File(path.into()),
+            }),
             ovh: ovh::Sources::read(environment, files, &mut notes).settings(public_ip),
             hosts,
             notes,
@@ -126,6 +147,15 @@ fn number(
     let Some(text) = environment(name) else { return Ok(default) };
     let bad = || Error::new(Kind::Usage, format!("not a number from {} to {}", range.start(), range.end())).doing(name);
     text.parse().ok().filter(|value| range.contains(value)).ok_or_else(bad)
+}
+
+fn level(environment: Environment<'_>) -> Result<Level, Error> {
+    let Some(text) = environment("IKVM_LOG") else { return Ok(Level::Info) };
+    let known = Level::ALL.into_iter().find(|level| text.eq_ignore_ascii_case(level.name()));
+    known.ok_or_else(|| {
+        let names = Level::ALL.map(Level::name).join(", ");
+        Error::new(Kind::Usage, "no such level").doing("IKVM_LOG").hint(format!("choose one of {names}"))
+    })
 }
 
 fn public_ip(environment: Environment<'_>) -> Result<Option<Ipv4Addr>, Error> {

@@ -4,7 +4,7 @@
 //! then nobody is answered. Source: MCP, "Progress" and "Cancellation".
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::account::{Account, Caller, Outcome, Record, short};
 use super::jsonrpc::{self, Fault, INTERNAL_ERROR};
 use super::tools::{Tool, Wait};
 use super::version::Era;
 use super::{Answer, Received, content, finish};
-use crate::base::{Error, Kind, Watch};
+use crate::base::{Error, Kind, Watch, log};
 use crate::ops::Ops;
 
 /// The whole of a call: longer than the opening of a console (5 min) and the longest wait at it (10 min) take.
@@ -31,26 +32,24 @@ pub(super) fn panicked() -> Fault {
 #[derive(Default)]
 pub(super) struct Calls {
     entries: Mutex<Vec<Entry>>,
-    serial: AtomicUsize,
+    last: AtomicU64,
+    account: Option<Box<Account>>,
 }
 
 struct Entry {
-    serial: usize,
+    number: u64,
     /// Session and request id; `None` where no notification can name the call.
     key: Option<(String, Value)>,
     watch: Watch,
 }
 
 impl Calls {
-    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn told_to(account: Box<Account>) -> Self {
+        Self { account: Some(account), ..Self::default() }
     }
 
-    fn enter(self: &Arc<Self>, session: Option<&str>, id: &Value, watch: &Watch) -> Place {
-        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let key = session.map(|session| (session.to_owned(), id.clone()));
-        self.entries().push(Entry { serial, key, watch: watch.clone() });
-        Place { serial, calls: Arc::clone(self) }
+    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn cancel(&self, session: &str, id: &Value) {
@@ -70,15 +69,49 @@ impl Calls {
     }
 }
 
-/// A call's place among those at work.
+/// A call's place among those at work, and what there is to tell of it when it ends.
 struct Place {
-    serial: usize,
+    number: u64,
     calls: Arc<Calls>,
+    caller: Caller,
+    tool: &'static str,
+    server: Option<String>,
+    watch: Watch,
+    outcome: Outcome,
+    failure: Option<String>,
+    bytes: usize,
+}
+
+impl Place {
+    /// What it is called in the log.
+    fn name(&self) -> String {
+        let server = self.server.as_ref().map(|server| format!(" {server}"));
+        self.tool.to_owned() + &server.unwrap_or_default()
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.calls.entries().retain(|entry| entry.serial != self.serial);
+        self.calls.entries().retain(|entry| entry.number != self.number);
+        let _work = log::work_for(Some(self.number));
+        let took = self.watch.elapsed();
+        let (name, outcome, time) = (self.name(), self.outcome.name(), took.as_millis());
+        match &self.failure {
+            Some(failure) => log::info(format_args!("{name}: {outcome} after {time} ms: {failure}")),
+            None => log::info(format_args!("{name}: {outcome} after {time} ms, {} bytes", self.bytes)),
+        }
+        if let Some(account) = &self.calls.account {
+            account(&Record {
+                call: self.number,
+                client: &self.caller.client,
+                session: &self.caller.session,
+                tool: self.tool,
+                server: self.server.as_deref(),
+                outcome: self.outcome,
+                took,
+                bytes: self.bytes,
+            });
+        }
     }
 }
 
@@ -90,7 +123,7 @@ pub(super) struct Call {
     arguments: Value,
     token: Option<Value>,
     watch: Watch,
-    _place: Place,
+    place: Place,
 }
 
 impl Call {
@@ -100,25 +133,49 @@ impl Call {
         tool: &'static Tool,
         arguments: Value,
         token: Option<Value>,
-        session: Option<&str>,
+        caller: Caller,
         calls: &Arc<Calls>,
     ) -> Self {
         let watch = Watch::new("starting", CALL_LIMIT);
-        let place = calls.enter(session, &id, &watch);
-        Self { id, era, tool, arguments, token, watch, _place: place }
+        let number = calls.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let key = caller.may_cancel.then(|| (caller.session.clone(), id.clone()));
+        calls.entries().push(Entry { number, key, watch: watch.clone() });
+        let place = Place {
+            number,
+            calls: Arc::clone(calls),
+            caller,
+            tool: tool.name,
+            server: short(&arguments["serverId"]),
+            watch: watch.clone(),
+            outcome: Outcome::Refused,
+            failure: None,
+            bytes: 0,
+        };
+        Self { id, era, tool, arguments, token, watch, place }
     }
 
     /// The answer; `None` where nobody wants it any more.
-    fn run(self, ops: &Arc<Ops>) -> Option<Value> {
+    fn run(mut self, ops: &Arc<Ops>) -> Option<Value> {
+        let _work = log::work_for(Some(self.place.number));
+        log::debug(format_args!("{}: begins, for {:?}", self.place.name(), self.place.caller.client));
         let patience = self.token.is_none().then_some(PATIENCE_WITHOUT_PROGRESS);
         let wait = Wait { watch: &self.watch, patience };
         let result = catch_unwind(AssertUnwindSafe(|| self.tool.call(ops, &self.arguments, &wait)));
         if self.watch.is_cancelled() {
+            self.place.outcome = Outcome::Cancelled;
             return None;
         }
         Some(match result {
-            Ok(result) => jsonrpc::success(&self.id, finish(self.era, result)),
-            Err(_) => panicked().answer(Some(&self.id)),
+            Ok(result) => {
+                self.place.bytes = content::size(&result);
+                self.place.failure = content::failure_of(&result).map(str::to_owned);
+                self.place.outcome = if self.place.failure.is_some() { Outcome::Failed } else { Outcome::Done };
+                jsonrpc::success(&self.id, finish(self.era, result))
+            }
+            Err(_) => {
+                self.place.outcome = Outcome::Panicked;
+                panicked().answer(Some(&self.id))
+            }
         })
     }
 }
@@ -227,7 +284,7 @@ impl Work {
             let _ = done.send(assemble(answers, is_batch));
         };
         if let Err(error) = thread::Builder::new().name("call".into()).spawn(job) {
-            crate::base::log::line(&format!("no thread for a call: {error}"));
+            log::error(format_args!("no thread for a call: {error}"));
         }
         Running { result, flights, current, ids, is_batch }
     }

@@ -31,3 +31,14 @@ pub fn structured(plain: String, value: Value) -> Value {
 pub fn failure(error: &Error) -> Value {
     json!({ "content": [text(error.to_string())], "isError": true })
 }
+
+/// Why a call failed, if it did.
+pub fn failure_of(result: &Value) -> Option<&str> {
+    (result["isError"] == true).then(|| result["content"][0]["text"].as_str().unwrap_or_default())
+}
+
+/// How much text and picture is in a result, in bytes as they are sent.
+pub fn size(result: &Value) -> usize {
+    let blocks = result["content"].as_array().into_iter().flatten();
+    blocks.flat_map(|block| [&block["text"], &block["data"]]).filter_map(Value::as_str).map(str::len).sum()
+}

@@ -17,6 +17,7 @@ pub mod jsonrpc;
 pub mod tools;
 pub mod version;
 
+mod account;
 mod call;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,11 +27,13 @@ use serde_json::{Map, Value, json};
 
 use crate::base::{Error, random};
 use crate::ops::Ops;
+use account::{Caller, Clients, short};
 use call::{Call, Calls};
 use jsonrpc::{Fault, Message};
 use tools::{INSTRUCTIONS, TOOLS, Tool};
 use version::Era;
 
+pub use account::{Account, Outcome, Record};
 pub use call::{Running, Step, Work};
 pub use tools::servers_json;
 
@@ -44,6 +47,7 @@ const CACHE_MILLISECONDS: u32 = 3_600_000;
 pub struct Mcp {
     ops: Arc<Ops>,
     calls: Arc<Calls>,
+    clients: Clients,
 }
 
 /// What came with a message in the headers of its HTTP request; a transport without headers has none of it.
@@ -57,6 +61,8 @@ pub struct Headers {
     pub name: Option<String>,
     /// `Mcp-Session-Id`.
     pub session: Option<String>,
+    /// `User-Agent`: who calls, where the messages do not say.
+    pub user_agent: Option<String>,
 }
 
 /// What a message came to.
@@ -93,11 +99,20 @@ impl Answer {
 impl Mcp {
     /// The tools of `ops`, as MCP has them.
     pub fn new(ops: Arc<Ops>) -> Self {
-        Self { ops, calls: Arc::default() }
+        Self { ops, calls: Arc::default(), clients: Clients::default() }
+    }
+
+    /// The same, with `account` told of every tool call that has ended.
+    #[must_use]
+    pub fn with_account(self, account: Box<Account>) -> Self {
+        Self { calls: Arc::new(Calls::told_to(account)), ..self }
     }
 
     /// Reads one message, or a batch of them. `headers` is `None` where the transport has none (stdio).
     pub fn receive(&self, text: &[u8], headers: Option<&Headers>) -> Received {
+        if jsonrpc::is_too_dense(text) {
+            return self.refuse("a message of too many parts");
+        }
         let read = || match serde_json::from_slice(text) {
             Ok(Value::Array(batch)) => self.batch(batch, headers),
             Ok(message) => self.message(message, headers, false),
@@ -115,9 +130,10 @@ impl Mcp {
         Received::Answer(Answer::fault(&fault, None))
     }
 
-    /// Ends every call that is at work; none of them is answered.
-    pub fn cancel_all(&self) {
+    /// Ends every call that is at work, none of which is answered, and closes what is open. Returns within 3 s.
+    pub fn close(&self) {
         self.calls.cancel_all();
+        self.ops.close();
     }
 
     fn batch(&self, batch: Vec<Value>, headers: Option<&Headers>) -> Received {
@@ -177,6 +193,7 @@ impl Mcp {
             ("initialize", Era::Handshake) => {
                 let mut answer = Answer::result(id, era, initialize(&params));
                 answer.session = headers.map(|_| random::hex::<16>()).transpose().map_err(no_session)?;
+                self.clients.remember(answer.session.as_deref().unwrap_or_default(), &params["clientInfo"]["name"]);
                 return Ok(Received::Answer(answer));
             }
             ("ping", Era::Handshake) => json!({}),
@@ -204,10 +221,17 @@ impl Mcp {
             return Err(Fault::new(jsonrpc::INVALID_PARAMS, what));
         };
         let arguments = params.get_mut("arguments").map(Value::take).unwrap_or_default();
+        let session = session(headers);
+        let introduced = short(&params["_meta"][version::META_CLIENT]["name"]);
+        let client = introduced.or_else(|| self.clients.name(session?)).or_else(|| headers?.user_agent.clone());
+        let caller = Caller {
+            client: client.unwrap_or_default(),
+            session: session.unwrap_or_default().to_owned(),
+            // In the stateless era a client of HTTP cancels by closing the stream: it has no session.
+            may_cancel: session.is_some() && (era == Era::Handshake || headers.is_none()),
+        };
         let token = params["_meta"].get("progressToken").filter(|token| token.is_string() || token.is_number());
-        // In the stateless era a client of HTTP cancels by closing the stream: it has no session.
-        let session = if era == Era::Stateless && headers.is_some() { None } else { session(headers) };
-        let call = Call::new(id.clone(), era, tool, arguments, token.cloned(), session, &self.calls);
+        let call = Call::new(id.clone(), era, tool, arguments, token.cloned(), caller, &self.calls);
         Ok(Received::Work(Work::one(Arc::clone(&self.ops), call)))
     }
 }

@@ -26,6 +26,8 @@ const PRE_RELEASE: &str = "2024-10-07";
 const WITH_BATCHES: &[&str] = &["2025-03-26", "2024-11-05", PRE_RELEASE];
 
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// Where a stateless request says whose it is.
+pub const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// How a request is answered.

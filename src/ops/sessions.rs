@@ -173,7 +173,7 @@ impl Sessions {
                     Some(_) => gone = Some(()),
                 },
                 Some(Slot::Opening { watch: opening }) => {
-                    watch.enter(opening.stage());
+                    watch.show(opening.stage());
                     if patience.is_some_and(|patience| clock::now() - asked >= patience) {
                         return Ok(Joined::Opening { stage: opening.stage(), since: opening.elapsed() });
                     }
@@ -277,8 +277,9 @@ impl Sessions {
     fn start_opening(&self, table: &mut Table, server: &str) {
         let watch = Watch::new("opening the console", OPENING_LIMIT);
         table.slots.insert(server.to_owned(), Slot::Opening { watch: watch.clone() });
-        let (sessions, name) = (self.clone(), server.to_owned());
+        let (sessions, name, call) = (self.clone(), server.to_owned(), log::call());
         let job = move || {
+            let _work = log::work_for(call);
             let opened = catch_unwind(AssertUnwindSafe(|| (sessions.shared.open)(&name, &watch)));
             let opened = opened.unwrap_or_else(|_| {
                 Err(Error::new(Kind::Internal, "opening the console panicked").hint("report this as a bug"))
@@ -329,13 +330,13 @@ impl Sessions {
         let console = Arc::clone(&session.console);
         let job = move || {
             if catch_unwind(AssertUnwindSafe(|| console.close())).is_err() {
-                log::line("closing a console panicked: report this as a bug");
+                log::error("closing a console panicked: report this as a bug");
             }
             sessions.table().slots.remove(&server);
             sessions.shared.changed.notify_all();
         };
         if thread::Builder::new().name("close".into()).spawn(job).is_err() {
-            log::line("no thread to close a console: its session at the BMC ends by itself later");
+            log::error("no thread to close a console: its session at the BMC ends by itself later");
         }
     }
 

@@ -29,7 +29,6 @@ use super::{BEAT, Gate, MAX_CALLS, Stop};
 use crate::base::{Error, Kind, log};
 use crate::config::serving::{Listen, Serving};
 use crate::mcp::{Headers, Mcp, Received, Running, Step, Work};
-use crate::ops::Ops;
 use backend::Backend;
 use guard::Guard;
 use reply::{Events, Whole};
@@ -38,11 +37,32 @@ use rules::Rules;
 /// How long streams get to say that they end, at the end of the program.
 const FAREWELL: Duration = Duration::from_millis(200);
 
+/// How long clients may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Between two requests.
+    pub idle: Duration,
+    /// From the first byte of a request to the end of its head.
+    pub head: Duration,
+    /// From the end of the head to the end of the body.
+    pub body: Duration,
+    /// To take a piece of an answer.
+    pub piece: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let [idle, head, body, piece] = [60, 10, 30, 20].map(Duration::from_secs);
+        Self { idle, head, body, piece }
+    }
+}
+
 /// An HTTP server that listens; nobody is answered before it runs.
 pub struct Server {
     listeners: Vec<TcpListener>,
     address: SocketAddr,
     rules: Rules,
+    limits: Limits,
     beat: Duration,
     stop: Stop,
 }
@@ -63,7 +83,7 @@ impl Server {
         if let Some(token) = &serving.token {
             rules = rules.with_token(token)?;
         }
-        Ok(Self { listeners, address, rules, beat: BEAT, stop: Stop::default() })
+        Ok(Self { listeners, address, rules, limits: Limits::default(), beat: BEAT, stop: Stop::default() })
     }
 
     /// The port.
@@ -77,16 +97,21 @@ impl Server {
         Self { beat, ..self }
     }
 
+    /// How long clients may take.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
     /// What ends it.
     pub fn stop(&self) -> Stop {
         self.stop.clone()
     }
 
     /// Tells the operator where it listens and answers requests until it is stopped; then closes what is open.
-    pub fn run(self, ops: &Arc<Ops>) -> Result<(), Error> {
-        let mcp = Mcp::new(Arc::clone(ops));
+    pub fn run(self, mcp: Mcp) -> Result<(), Error> {
         let service = Arc::new(Service { mcp, beat: self.beat, calls: Gate::new(MAX_CALLS) });
-        let guard = Guard::new(self.rules, Backend::start()?);
+        let guard = Guard::new(self.rules, self.limits, Backend::start()?);
         let (answering, answerer, stop) = (Arc::clone(&guard), Arc::clone(&service), self.stop.clone());
         start("answer", move || answering.backend().run(|request| answerer.dispatch(request), &stop))?;
         let mut shutters = Vec::new();
@@ -97,13 +122,12 @@ impl Server {
             start("accept", move || accepting.accept(&listener, &stop))?;
         }
         let host = if self.address.ip().is_loopback() { "localhost".to_owned() } else { bracketed(self.address.ip()) };
-        log::line(&format!("listening on http://{host}:{}/mcp", self.address.port()));
+        log::line(format_args!("listening on http://{host}:{}/mcp", self.address.port()));
         self.stop.wait();
         // Nobody waits for these threads: a client may hold one up.
         shutters.iter().for_each(|listener| drop(listener.shutdown(Shutdown::Both)));
         guard.close();
-        service.mcp.cancel_all();
-        ops.close();
+        service.mcp.close();
         guard.answered.wait_empty(FAREWELL);
         guard.backend().unblock();
         Ok(())
@@ -126,7 +150,7 @@ fn loopback(port: u16) -> Result<Vec<TcpListener>, Error> {
         Ok(second) => Ok(first.into_iter().chain([second]).collect()),
         Err(error) => {
             if error.kind() == io::ErrorKind::AddrInUse {
-                log::line(&format!("[::1]:{port} is in use by another program: call http://127.0.0.1:{port}/mcp"));
+                log::warn(format_args!("[::1]:{port} is in use by another program: call http://127.0.0.1:{port}/mcp"));
             }
             Ok(vec![first?])
         }
@@ -172,7 +196,7 @@ impl Service {
         let service = Arc::clone(self);
         let job = move || service.answer(request);
         if let Err(error) = thread::Builder::new().name("request".into()).spawn(job) {
-            log::line(&format!("no thread for a request: {error}"));
+            log::error(format_args!("no thread for a request: {error}"));
         }
     }
 
@@ -191,6 +215,7 @@ impl Service {
             method: header(&request, "Mcp-Method"),
             name: header(&request, "Mcp-Name"),
             session: header(&request, "Mcp-Session-Id"),
+            user_agent: header(&request, "User-Agent"),
         };
         match self.mcp.receive(&body, Some(&headers)) {
             Received::Nothing => Whole::accepted().send(request),

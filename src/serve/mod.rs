@@ -2,6 +2,7 @@
 //!
 //! They carry messages between clients and [`Mcp`](crate::mcp::Mcp) and know nothing of what those say.
 
+pub mod audit;
 pub mod http;
 pub mod stdio;
 

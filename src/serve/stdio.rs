@@ -12,25 +12,20 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{BEAT, Gate, MAX_CALLS, MAX_MESSAGE, Stop};
-use crate::base::{Error, Kind};
+use crate::base::{Error, Kind, log};
 use crate::mcp::{Mcp, Received, Running, Step, Work};
-use crate::ops::Ops;
 
 /// What is at work when the input ends may still be answered for so long: `echo ... | ikvm-mcp stdio` is a client too.
 const LAST_ANSWERS: Duration = Duration::from_millis(800);
 
 /// Serves until the input ends or nobody reads the output any more; then closes what is open, within 3 s.
-pub fn serve<R, W>(ops: &Arc<Ops>, input: R, output: W) -> Result<(), Error>
+pub fn serve<R, W>(mcp: Mcp, input: R, output: W) -> Result<(), Error>
 where
     R: Read + Send + 'static,
     W: Write + Send + 'static,
 {
-    let session = Arc::new(Session {
-        mcp: Mcp::new(Arc::clone(ops)),
-        output: Mutex::new(output),
-        calls: Gate::new(MAX_CALLS),
-        stop: Stop::default(),
-    });
+    let session =
+        Arc::new(Session { mcp, output: Mutex::new(output), calls: Gate::new(MAX_CALLS), stop: Stop::default() });
     let reader = Arc::clone(&session);
     let read = move || {
         reader.read(BufReader::with_capacity(64 << 10, input));
@@ -40,8 +35,7 @@ where
     let no_thread = |error| Error::new(Kind::Internal, format!("no thread to read messages: {error}"));
     thread::Builder::new().name("stdin".into()).spawn(read).map_err(no_thread)?;
     session.stop.wait();
-    session.mcp.cancel_all();
-    ops.close();
+    session.mcp.close();
     Ok(())
 }
 
@@ -83,7 +77,7 @@ impl<W: Write + Send + 'static> Session<W> {
             session.report(running);
         };
         if let Err(error) = thread::Builder::new().name("report".into()).spawn(report) {
-            crate::base::log::line(&format!("no thread to answer a call: {error}"));
+            log::error(format_args!("no thread to answer a call: {error}"));
         }
     }
 

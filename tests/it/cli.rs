@@ -41,7 +41,8 @@ fn size(png: &[u8]) -> (u32, u32) {
 fn help_and_version_go_to_stdout() {
     let (output, _) = run("help", &["--help"]);
     assert!(output.status.success());
-    for word in ["stdio", "list", "screenshot", "login", "--demo", "PORT", "OVH_APPLICATION_KEY"] {
+    for word in ["stdio", "list", "IKVM_AUDIT", "unit", "screenshot", "login", "--demo", "PORT", "OVH_APPLICATION_KEY"]
+    {
         assert!(out(&output).contains(word), "{word}");
     }
     let (output, _) = run("version", &["--version"]);
@@ -218,4 +219,24 @@ fn listening_to_a_network_without_a_token_is_refused_with_the_next_step() {
     let output = command.arg("--demo").env("IKVM_LISTEN", "0.0.0.0:0").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("make one with `ikvm-mcp token`, set it as IKVM_TOKEN"), "{}", err(&output));
+}
+
+#[test]
+fn the_unit_starts_this_program_in_a_sandbox() {
+    let (output, _) = run("unit", &["unit"]);
+    let start = format!("ExecStart={}\n", env!("CARGO_BIN_EXE_ikvm-mcp"));
+    for line in [&start, "DynamicUser=yes\n", "ProtectSystem=strict\n", "LoadCredential=token:/etc/ikvm-mcp/token\n"] {
+        assert!(out(&output).contains(line), "{line}");
+    }
+}
+
+#[test]
+fn bash_reads_its_completion() {
+    let (output, _) = run("completion", &["completion", "bash"]);
+    let script = format!("{}\nCOMP_WORDS=(ikvm-mcp scr); COMP_CWORD=1; _ikvm_mcp; echo $COMPREPLY", out(&output));
+    let completed = Command::new("bash").args(["-euc", &script]).output().unwrap();
+    assert_eq!(out(&completed), "screenshot\n", "{}", err(&completed));
+    for shell in ["zsh", "fish"] {
+        assert!(out(&run("completion", &["completion", shell]).0).contains("screenshot"), "{shell}");
+    }
 }

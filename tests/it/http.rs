@@ -4,10 +4,11 @@ use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use ikvm_mcp::base::{Error, Kind, Secret};
+use ikvm_mcp::base::{Error, Kind, Secret, Watch};
 use ikvm_mcp::config::serving::{Listen, Serving};
+use ikvm_mcp::mcp::Mcp;
 use ikvm_mcp::serve::Stop;
-use ikvm_mcp::serve::http::Server;
+use ikvm_mcp::serve::http::{Limits, Server};
 use serde_json::{Value, json};
 
 use crate::support::client::{Client, message};
@@ -32,8 +33,8 @@ impl Running {
 
     fn start(server: Server, listing: Listing) -> Self {
         let (port, stop) = (server.port(), server.stop());
-        let ops = servers::ops(Scripted(listing));
-        Self { port, stop, thread: Some(thread::spawn(move || server.run(&ops))) }
+        let mcp = Mcp::new(servers::ops(Scripted(listing)));
+        Self { port, stop, thread: Some(thread::spawn(move || server.run(mcp))) }
     }
 
     fn new() -> Self {
@@ -430,4 +431,58 @@ fn nothing_of_a_request_is_looked_at_before_its_token() {
     let mut client = server.client();
     client.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(client.answer().status, 200);
+}
+
+/// A server that is as short of patience as `limits` says.
+fn impatient(listing: Listing, limits: Limits) -> Running {
+    Running::start(Server::bind(&servers::loopback()).unwrap().with_limits(limits), listing)
+}
+
+const SHORT: Duration = Duration::from_millis(50);
+
+#[test]
+fn who_says_nothing_for_long_loses_the_connection() {
+    let limits = Limits { idle: SHORT, ..Limits::default() };
+    let server = impatient(Listing::Known(servers::two_servers()), limits);
+    assert!(server.client().is_closed());
+    let mut client = server.client();
+    assert_eq!(client.ask(&request(1, "ping", json!({})), "").status, 200);
+    assert!(client.is_closed());
+}
+
+#[test]
+fn a_head_or_a_body_that_takes_too_long_is_refused() {
+    for (limits, start) in [
+        (Limits { head: SHORT, ..Limits::default() }, "POST /mcp HTTP/1.1\r\nHost: loc"),
+        (
+            Limits { body: SHORT, ..Limits::default() },
+            "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: \
+            application/json\r\nContent-Length: 9\r\n\r\n{",
+        ),
+        (
+            Limits { body: SHORT, ..Limits::default() },
+            "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: \
+            application/json\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{",
+        ),
+    ] {
+        let server = impatient(Listing::Known(servers::two_servers()), limits);
+        let mut client = server.client();
+        client.send(start.as_bytes());
+        assert_eq!(client.answer().status, 408, "{start}");
+        assert!(client.is_closed());
+    }
+}
+
+#[test]
+fn who_does_not_read_the_answer_loses_it() {
+    let servers = vec![servers::two_servers().remove(0); 100_000];
+    let server = impatient(Listing::Known(servers), Limits { piece: SHORT, ..Limits::default() });
+    let mut client = server.client();
+    client.post(&list(1), "");
+    // While nobody reads, only its own connection is held up, and then it ends.
+    assert_eq!(server.client().ask(&request(2, "ping", json!({})), "").json()["id"], 2);
+    let watch = Watch::new("waiting for the end", LONG);
+    while client.try_send(b" ").is_ok() {
+        assert!(watch.left().is_ok());
+    }
 }

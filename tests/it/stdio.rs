@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use ikvm_mcp::base::{Error, Kind};
+use ikvm_mcp::mcp::Mcp;
 use ikvm_mcp::serve::stdio;
 use serde_json::{Value, json};
 
@@ -26,8 +27,8 @@ struct Session {
 impl Session {
     fn over(listing: Listing) -> Self {
         let ((their_input, input), (output, their_output)) = (std::io::pipe().unwrap(), std::io::pipe().unwrap());
-        let ops = servers::ops(Scripted(listing));
-        let thread = thread::spawn(move || stdio::serve(&ops, their_input, their_output));
+        let mcp = Mcp::new(servers::ops(Scripted(listing)));
+        let thread = thread::spawn(move || stdio::serve(mcp, their_input, their_output));
         Self { input, output: BufReader::new(output), thread }
     }
 

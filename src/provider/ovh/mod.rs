@@ -91,7 +91,11 @@ impl Ovh {
         let life = match failures.first() {
             None => LIST_LIFE,
             Some(first) => {
-                log::line(&format!("OVH gave no details of {} of {} servers: {first}", failures.len(), names.len()));
+                log::warn(format_args!(
+                    "OVH gave no details of {} of {} servers: {first}",
+                    failures.len(),
+                    names.len()
+                ));
                 GAPPY_LIST_LIFE
             }
         };

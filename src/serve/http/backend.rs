@@ -5,7 +5,8 @@
 //!
 //! Each connection carries one request and ends with its answer. That makes harmless what tiny_http 0.12 does with
 //! more: it queues what is pipelined without end, and lets a connection wait behind another one of its pool's threads.
-//! Its accept loop ends for good on one error, such as having no descriptor left: then a new server is started.
+//! Its accept loop ends for good on one error, such as having no descriptor left, or panics on it: then a new server is
+//! started.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -76,27 +77,35 @@ impl Backend {
     /// A connection for one request.
     pub(super) fn connect(&self) -> io::Result<UnixStream> {
         let running = Arc::clone(&self.running());
-        running.door.connect()
+        let connected = running.door.connect();
+        if connected.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+            // Its accept loop has panicked, and told nobody.
+            running.server.unblock();
+        }
+        connected
     }
 
     /// Hands every request to `dispatch`, until stopped.
     pub(super) fn run(&self, dispatch: impl Fn(Request), stop: &Stop) {
         loop {
             let running = Arc::clone(&self.running());
-            let error = loop {
+            let mut error = loop {
                 match running.server.recv() {
                     Ok(request) => dispatch(request),
                     Err(error) => break error,
                 }
             };
+            drop(running);
             // `unblock` makes the end of the program an error, too.
-            if stop.wait_for(RETRY) {
-                return;
-            }
-            log::line(&format!("answering requests failed, starting again: {error}"));
-            match Running::start() {
-                Ok(next) => *self.running() = Arc::new(next),
-                Err(error) => log::line(&format!("answering requests failed again: {error}")),
+            loop {
+                if stop.wait_for(RETRY) {
+                    return;
+                }
+                log::error(format_args!("answering requests failed, starting again: {error}"));
+                match Running::start() {
+                    Ok(next) => break *self.running() = Arc::new(next),
+                    Err(next) => error = next,
+                }
             }
         }
     }
@@ -122,10 +131,13 @@ impl Running {
     fn start_in(folder: &Path) -> io::Result<Self> {
         let folder = folder.join(format!("ikvm-mcp-{}", random::hex::<8>().map_err(io::Error::other)?));
         DirBuilder::new().mode(0o700).create(&folder)?;
-        let bound = Self::bind(&folder.join("http"));
+        let name = folder.join("http");
+        let bound = Self::bind(&name);
         // Without /proc the name is the only way to it, and stays.
-        if !bound.as_ref().is_ok_and(|(_, door)| door.path.starts_with(&folder)) {
-            let _ = fs::remove_dir_all(&folder);
+        if !bound.as_ref().is_ok_and(|(_, door)| door.path == name) {
+            // Not all at once: that would take a descriptor, and there may be none.
+            let _ = fs::remove_file(&name);
+            let _ = fs::remove_dir(&folder);
         }
         let (listener, door) = bound?;
         // Where the system has no thread left, this panics instead of failing.

@@ -19,6 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::super::{Gate, Permit, Stop};
+use super::Limits;
 use super::backend::Backend;
 use super::head::Framing;
 use super::input::{End, Input, PIECE};
@@ -32,11 +33,9 @@ const MAX_CLIENTS: usize = 256;
 const MAX_ANSWERED: usize = 128;
 /// A body up to here is read at once, in bytes.
 const SMALL: usize = 64 << 10;
-/// So many larger ones are in memory at a time; JSON takes up to 30 times its length there.
-const MAX_LARGE: usize = 2;
+/// So many larger ones are in memory at a time.
+const MAX_LARGE: usize = 4;
 
-/// For a piece of an answer.
-const PIECE_LIMIT: Duration = Duration::from_secs(20);
 /// How often it is looked whether a client that waits is still there.
 const LOOK: Duration = Duration::from_millis(250);
 /// Between two attempts to accept connections again, after that failed.
@@ -45,6 +44,7 @@ const RETRY: Duration = Duration::from_millis(200);
 /// Lets clients in and has their requests answered.
 pub(super) struct Guard {
     rules: Rules,
+    limits: Limits,
     backend: Backend,
     seats: Arc<Gate>,
     pub(super) answered: Arc<Gate>,
@@ -79,9 +79,9 @@ struct Request {
 }
 
 impl Guard {
-    pub(super) fn new(rules: Rules, backend: Backend) -> Arc<Self> {
+    pub(super) fn new(rules: Rules, limits: Limits, backend: Backend) -> Arc<Self> {
         let [seats, answered, large] = [MAX_CLIENTS, MAX_ANSWERED, MAX_LARGE].map(Gate::new);
-        Arc::new(Self { rules, backend, seats, answered, large, waiting: Mutex::default() })
+        Arc::new(Self { rules, limits, backend, seats, answered, large, waiting: Mutex::default() })
     }
 
     pub(super) fn backend(&self) -> &Backend {
@@ -97,11 +97,13 @@ impl Guard {
         loop {
             match listener.accept() {
                 Ok((client, _)) => self.admit(Arc::new(client)),
+                // There may be no descriptor left: one that nobody uses is given up.
+                Err(_) if self.make_room().is_some() => {}
                 Err(error) => {
                     if stop.wait_for(RETRY) {
                         return;
                     }
-                    log::line(&format!("accepting connections failed, trying again: {error}"));
+                    log::error(format_args!("accepting connections failed, trying again: {error}"));
                 }
             }
         }
@@ -128,7 +130,7 @@ impl Guard {
             guard.serve(&client);
         };
         if let Err(error) = thread::Builder::new().name("client".into()).spawn(serve) {
-            log::line(&format!("no thread for a client: {error}"));
+            log::error(format_args!("no thread for a client: {error}"));
         }
     }
 
@@ -141,8 +143,8 @@ impl Guard {
 
     /// Reads and answers what one client asks, until it is done.
     fn serve(&self, client: &Arc<TcpStream>) {
-        let mut input = Input::new(client);
-        let _ = client.set_write_timeout(Some(PIECE_LIMIT));
+        let mut input = Input::new(client, self.limits);
+        let _ = client.set_write_timeout(Some(self.limits.piece));
         loop {
             let number = self.waiting().enter(client);
             let request = self.request(&mut input);
@@ -151,7 +153,7 @@ impl Guard {
             }
             self.waiting().clients.remove(&number);
             let Ok(request) = request else { return };
-            if self.relay(&request, client).is_err() || request.is_last {
+            if self.answer(&request, client).is_err() || request.is_last {
                 return;
             }
         }
@@ -185,23 +187,31 @@ impl Guard {
     }
 
     /// Has a request answered. An error means that nothing can follow.
-    fn relay(&self, request: &Request, client: &TcpStream) -> io::Result<()> {
+    fn answer(&self, request: &Request, client: &TcpStream) -> io::Result<()> {
         let _place = self.answered.enter();
-        let connected = self.backend.connect();
-        if connected.is_err() {
-            (&*client).write_all(&Refusal::busy("this machine has no connection left").to_bytes())?;
+        let mut is_begun = false;
+        let answered = self.relay(request, client, &mut is_begun);
+        if answered.is_err() && !is_begun {
+            let refusal = Refusal::busy("this machine has no connection left");
+            // Who has gone by now has no use for it.
+            let _ = (&*client).write_all(&refusal.to_bytes());
         }
-        let mut backend = connected?;
+        answered
+    }
+
+    fn relay(&self, request: &Request, mut client: &TcpStream, is_begun: &mut bool) -> io::Result<()> {
+        let connected = self.backend.connect();
+        let mut backend = connected.or_else(|error| self.make_room().map_or(Err(error), |_| self.backend.connect()))?;
         backend.set_read_timeout(Some(LOOK))?;
         backend.write_all(&request.bytes)?;
-        let (mut piece, mut is_begun) = ([0; PIECE], false);
+        let mut piece = [0; PIECE];
         loop {
             match backend.read(&mut piece) {
-                Ok(0) if is_begun => return Ok(()),
+                Ok(0) if *is_begun => return Ok(()),
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
-                    (&*client).write_all(&piece[..count])?;
-                    is_begun = true;
+                    *is_begun = true;
+                    client.write_all(&piece[..count])?;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => is_there(client)?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -9,16 +9,11 @@ use std::time::{Duration, Instant};
 use httparse::Status;
 
 use super::super::MAX_MESSAGE;
+use super::Limits;
 use super::head::{Head, MAX_HEAD};
 use super::reply::Refusal;
 use crate::base::clock;
 
-/// Between requests.
-const IDLE_LIMIT: Duration = Duration::from_secs(60);
-/// From the first byte of a request to the end of its head.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
-/// From the end of the head to the end of the body.
-const BODY_LIMIT: Duration = Duration::from_secs(30);
 /// For what was still on its way when a request was refused.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 /// What is read at a time, and the size of a piece.
@@ -43,13 +38,14 @@ impl From<Refusal> for End {
 /// What a client sent and nobody has taken yet.
 pub(super) struct Input<'a> {
     client: &'a TcpStream,
+    limits: Limits,
     bytes: Vec<u8>,
     at: usize,
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn new(client: &'a TcpStream) -> Self {
-        Self { client, bytes: Vec::new(), at: 0 }
+    pub(super) fn new(client: &'a TcpStream, limits: Limits) -> Self {
+        Self { client, limits, bytes: Vec::new(), at: 0 }
     }
 
     fn rest(&self) -> &[u8] {
@@ -82,11 +78,11 @@ impl<'a> Input<'a> {
 
     /// The next head. A client that says nothing is gone, one that does not come to an end is told.
     pub(super) fn head(&mut self) -> Result<Head, End> {
-        let idle = clock::now() + IDLE_LIMIT;
+        let idle = clock::now() + self.limits.idle;
         while self.rest().is_empty() {
             self.more(idle).map_err(|_| End::Gone)?;
         }
-        let until = clock::now() + HEAD_LIMIT;
+        let until = clock::now() + self.limits.head;
         let mut seen = 0;
         loop {
             // Bytes that come one by one are not parsed from the start each time.
@@ -110,7 +106,7 @@ impl<'a> Input<'a> {
 
     /// A body of `length` bytes.
     pub(super) fn body(&mut self, length: usize) -> Result<Vec<u8>, End> {
-        self.exactly(length, clock::now() + BODY_LIMIT)
+        self.exactly(length, clock::now() + self.limits.body)
     }
 
     fn exactly(&mut self, length: usize, until: Instant) -> Result<Vec<u8>, End> {
@@ -126,7 +122,7 @@ impl<'a> Input<'a> {
         &mut self,
         mut reserve: impl FnMut(usize) -> Result<(), Refusal>,
     ) -> Result<Vec<u8>, End> {
-        let until = clock::now() + BODY_LIMIT;
+        let until = clock::now() + self.limits.body;
         let mut body = Vec::new();
         loop {
             let size = self.line(until, |rest| httparse::parse_chunk_size(rest).map_err(drop))?;

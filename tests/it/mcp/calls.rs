@@ -212,7 +212,7 @@ fn progress_grows_and_names_the_stage_for_any_token() {
             assert!(progress > last, "{progress} after {last}");
             last = progress;
         }
-        mcp.cancel_all();
+        mcp.close();
     }
 }
 
@@ -281,7 +281,7 @@ fn a_lost_client_cancels_its_call_in_the_stateless_era_alone() {
     assert_eq!(ends.recv_timeout(LONG), Ok(Kind::Cancelled));
     // The other goes on until somebody ends it.
     assert!(ends.try_recv().is_err());
-    mcp.cancel_all();
+    mcp.close();
     assert_eq!(ends.recv_timeout(LONG), Ok(Kind::Cancelled));
 }
 

@@ -43,6 +43,7 @@ fn headers_of(message: &Value) -> Headers {
         method: message["method"].as_str().map(str::to_owned),
         name: message["params"]["name"].as_str().map(str::to_owned),
         session: None,
+        user_agent: None,
     }
 }
 

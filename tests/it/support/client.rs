@@ -42,14 +42,23 @@ impl Answer {
 
 impl Client {
     pub fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        Self::over(port, TcpStream::connect(("127.0.0.1", port)).unwrap())
+    }
+
+    /// The same over a connection that is there.
+    pub fn over(port: u16, stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(LONG)).unwrap();
         Self { port, reader: BufReader::new(stream) }
     }
 
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) {
-        self.reader.get_mut().write_all(bytes).unwrap();
+        self.try_send(bytes).unwrap();
+    }
+
+    /// The same to a server that may have ended the connection.
+    pub fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.reader.get_mut().write_all(bytes)
     }
 
     /// Posts a message to the endpoint, with these headers (one a line) besides those that every request has.

@@ -57,6 +57,14 @@ impl Program {
         self.child.wait().unwrap().success()
     }
 
+    /// Ends it at once, if it still runs as it should; what it said on stderr since it served.
+    pub fn end(mut self) -> String {
+        assert!(self.child.try_wait().unwrap().is_none(), "it has ended by itself");
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        String::from_utf8_lossy(&self.log.take().unwrap().join().unwrap()).into_owned()
+    }
+
     /// A line of /proc/PID/status as a number: `VmRSS` and `VmHWM` in KiB, `Threads`.
     pub fn status(&self, name: &str) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

@@ -1,0 +1,68 @@
+//! Completion for the common shells: commands, options, files.
+
+use super::args::{COMMANDS, FLAGS, VALUES};
+
+/// A shell whose completion is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shell {
+    /// GNU Bash.
+    Bash,
+    /// Zsh.
+    Zsh,
+    /// Fish.
+    Fish,
+}
+
+impl Shell {
+    /// The shell of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [(Self::Bash, "bash"), (Self::Zsh, "zsh"), (Self::Fish, "fish")]
+            .into_iter()
+            .find_map(|(shell, known)| (known == name).then_some(shell))
+    }
+}
+
+/// The script that a shell reads.
+pub fn script(shell: Shell) -> String {
+    let options = [FLAGS, VALUES, &["--help", "--version"]].concat().join(" ");
+    match shell {
+        Shell::Bash => BASH,
+        Shell::Zsh => ZSH,
+        Shell::Fish => FISH,
+    }
+    .replace("{commands}", &COMMANDS.join(" "))
+    .replace("{options}", &options)
+}
+
+const BASH: &str = "\
+# ikvm-mcp completion bash > /etc/bash_completion.d/ikvm-mcp
+_ikvm_mcp() {
+    local word=${COMP_WORDS[COMP_CWORD]}
+    case ${COMP_WORDS[COMP_CWORD-1]} in
+        -o|--output|--hosts|--image|--text) COMPREPLY=($(compgen -f -- \"$word\")) ;;
+        completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$word\")) ;;
+        *) COMPREPLY=($(compgen -W '{commands} {options}' -- \"$word\")) ;;
+    esac
+}
+complete -F _ikvm_mcp ikvm-mcp
+";
+
+const ZSH: &str = "\
+#compdef ikvm-mcp
+# ikvm-mcp completion zsh > ~/.zfunc/_ikvm-mcp, with ~/.zfunc in fpath
+case $words[CURRENT-1] in
+    -o|--output|--hosts|--image|--text) _files ;;
+    completion) compadd bash zsh fish ;;
+    *) compadd -- {commands} {options} ;;
+esac
+";
+
+const FISH: &str = "\
+# ikvm-mcp completion fish > ~/.config/fish/completions/ikvm-mcp.fish
+complete -c ikvm-mcp -f -a '{commands} {options}'
+complete -c ikvm-mcp -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
+complete -c ikvm-mcp -r -F -s o -l output
+complete -c ikvm-mcp -r -F -l hosts
+complete -c ikvm-mcp -r -F -l image
+complete -c ikvm-mcp -r -F -l text
+";
