@@ -28,6 +28,8 @@ TimeoutStopSec=10
 LoadCredential=token:/etc/ikvm-mcp/token
 LoadCredential=ovh.conf:/etc/ikvm-mcp/ovh.conf
 WorkingDirectory=%d
+#LoadCredential=hosts.toml:/etc/ikvm-mcp/hosts.toml
+#Environment=IKVM_HOSTS=%d/hosts.toml
 Environment=IKVM_TOKEN_FILE=%d/token
 Environment=PORT=3001
 #Environment=IKVM_LISTEN=10.0.0.5

@@ -300,7 +300,7 @@ impl Line for Live {
         let request = Request { method: Method::Delete, url: &url, headers: session.headers(), body: None };
         if let Err(error) = self.client.send(&request, &watch) {
             // The session stays until the BMC forgets it, and the table has few places: the operator should know.
-            log::line(&format!("a BMC session was not logged out: {error}"));
+            log::warn(format_args!("a BMC session was not logged out: {error}"));
         }
     }
 }
