@@ -33,10 +33,11 @@ pub struct Learn {
 /// stderr which files are no fonts.
 pub fn library() -> Option<Library> {
     let (files, notes) = fonts::from_environment();
-    notes.iter().for_each(|note| log::line(note));
+    notes.iter().for_each(log::line);
     let font = |FontFile { path, name, bytes }: &FontFile| {
         let font = psf::parse(name, bytes);
-        font.inspect_err(|error| log::line(&format!("IKVM_FONTS: {}: {error}; it is not used", path.display()))).ok()
+        font.inspect_err(|error| log::line(format_args!("IKVM_FONTS: {}: {error}; it is not used", path.display())))
+            .ok()
     };
     let added: Vec<Font> = files.iter().filter_map(font).collect();
     (!added.is_empty()).then(|| Library::shipped().clone().with(added))
