@@ -520,12 +520,12 @@ mod tests {
 
     #[test]
     fn every_command_and_option_is_known_and_in_the_help() {
-        for command in COMMANDS {
+        for &command in COMMANDS {
             let told = parsed(command).err().map(|error| error.to_string()).unwrap_or_default();
             assert!(!told.contains("there is no"), "{told}");
             assert!(matches!(command, "serve" | "help") || HELP.contains(&format!("ikvm-mcp {command}")), "{command}");
         }
-        for option in OPTIONS {
+        for &option in FLAGS.iter().chain(VALUES) {
             let told = parsed(option).err().map(|error| error.to_string()).unwrap_or_default();
             assert!(!told.contains("there is no"), "{told}");
             assert!(HELP.contains(option), "{option}");
