@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::ami::{Attempt, Call, Line};
 use crate::base::{Error, Kind, Recording, Secret, Watch, clock};
-use crate::ivtp::{Command, Config, Hello, packet};
+use crate::ivtp::{Command, Config, Era, Hello, packet};
 use crate::net::stream::{Channel, Read};
 
 /// A recording that can be dialed.
@@ -24,7 +24,7 @@ impl Line for Recorded {
     fn dial(&mut self, _: Attempt, _: &Watch) -> Result<Call, Error> {
         let (token, username) = (Secret::default(), "domain/username".to_owned());
         let client_ip = "192.0.2.1".to_owned();
-        let config = Config { token, client_ip, server_ip: None, username, hello: Hello::New };
+        let config = Config { token, client_ip, server_ip: None, username, hello: Hello::New, era: Era::Html5 };
         Ok(Call::Ivtp { channel: Arc::new(Replay::new(Arc::clone(&self.0))), config })
     }
 

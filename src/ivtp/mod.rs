@@ -31,7 +31,7 @@ pub mod video;
 
 pub use packet::Command;
 pub use refusal::{Refusal, StopReason, Validation};
-pub use session::{Config, Event, Hello, Session, Viewer};
+pub use session::{Config, Era, Event, Hello, Session, Viewer};
 
 /// The longest stream of one frame, tiles or JPEG. The largest that a viewer of the vendor takes is 9,216,000 bytes.
 pub const MAX_FRAME: usize = 64 << 20;

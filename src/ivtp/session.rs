@@ -24,6 +24,19 @@ pub struct Config {
     pub username: String,
     /// What goes before the validation.
     pub hello: Hello,
+    /// Whose packets the firmware expects.
+    pub era: Era,
+}
+
+/// The viewer that a firmware was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Era {
+    /// The HTML5 viewer: the statuses of the first packets are 1.
+    Html5,
+    /// The Java viewer: they are 0.
+    Java,
+    /// The Java viewer before reconnection: its validation ends before the hardware address.
+    OldJava,
 }
 
 /// The connection-complete packet, which firmware that knows reconnection waits for.
@@ -33,7 +46,7 @@ pub enum Hello {
     None,
     /// Type 0, of older HTML5 viewers.
     Old,
-    /// Type 58 with status 1.
+    /// Type 58, its status that of the era.
     New,
 }
 
@@ -374,13 +387,13 @@ impl Session {
 
     /// What answers the greeting, in one piece: the connection is complete, here is the token, start the video.
     fn start(&self) -> Vec<u8> {
+        let status = u16::from(self.config.era == Era::Html5);
         let mut bytes = match self.config.hello {
             Hello::None => Vec::new(),
             Hello::Old => packet::build(Command::OLD_CONNECTION_COMPLETE, 0, &[]),
-            Hello::New => packet::build(Command::CONNECTION_COMPLETE, 1, &[]),
+            Hello::New => packet::build(Command::CONNECTION_COMPLETE, status, &[]),
         };
-        // Status 1: an HTML5 viewer.
-        bytes.extend(packet::build(Command::VALIDATE_VIDEO_SESSION, 1, &validation_body(&self.config)));
+        bytes.extend(packet::build(Command::VALIDATE_VIDEO_SESSION, status, &validation_body(&self.config)));
         bytes.extend(packet::build(Command::RESUME_REDIRECTION, 0, &[]));
         bytes
     }
@@ -399,7 +412,7 @@ fn is_packet(bytes: &[u8]) -> bool {
 /// | 129 | 1 | token |
 /// | 65 | 130 | our address |
 /// | 129 | 195 | user |
-/// | 49 | 324 | hardware address, not checked |
+/// | 49 | 324 | hardware address, not checked; not in the oldest |
 /// | 65 | 373 | the BMC's address, only where its firmware names it |
 ///
 /// Every text ends with a NUL and is filled up with NULs.
@@ -414,7 +427,9 @@ fn validation_body(config: &Config) -> Vec<u8> {
     field(config.token.reveal(), 129);
     field(&config.client_ip, 65);
     field(&config.username, 129);
-    field("00-00-00-00-00-00", 49);
+    if config.era != Era::OldJava {
+        field("00-00-00-00-00-00", 49);
+    }
     if let Some(server_ip) = &config.server_ip {
         field(server_ip, 65);
     }

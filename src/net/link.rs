@@ -6,7 +6,7 @@
 //! bytes into it, and write what came out; shutting the socket down wakes the reader and every writer.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -125,6 +125,10 @@ impl Link<Raw> {
             watch.left()?;
             self.fill(watch.deadline());
         }
+    }
+
+    pub(super) fn local_ip(&self) -> Option<IpAddr> {
+        self.socket.local_addr().ok().map(|address| address.ip().to_canonical())
     }
 
     /// What the server presented in its TLS handshake, its own certificate first.

@@ -1,5 +1,6 @@
-//! A console's bytes right on TCP; TLS may begin in the middle of them (VeNCrypt).
+//! A console's bytes right on TCP; TLS may begin with them (AMI), or in the middle of them (VeNCrypt).
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use super::Trust;
@@ -28,6 +29,11 @@ impl Plain {
         let link = Link::open(&url, doing.clone(), &Trust::system(), watch);
         let link = link.map_err(|error| error.doing(&doing))?;
         Ok(Self { host: host.to_owned(), doing, link })
+    }
+
+    /// Our own address on this connection.
+    pub fn local_ip(&self) -> Option<IpAddr> {
+        self.link.local_ip()
     }
 
     /// Does the TLS handshake, as its client. The thread that reads calls it, with nothing read that is not used.

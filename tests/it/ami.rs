@@ -5,6 +5,7 @@
 mod live;
 mod login;
 mod refusals;
+mod rpc;
 mod sign_on;
 mod video;
 

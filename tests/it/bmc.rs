@@ -209,7 +209,7 @@ fn the_fake_bmc_wants_every_field_of_the_validation_right() {
     let wrong = |at: usize| {
         let mut payload = right.clone();
         payload[at] ^= 0x20;
-        Validation::parse(&Packet { kind: 18, status: 1, payload }).unwrap_err()
+        Validation::parse(&Packet { kind: 18, status: 1, payload }, false).unwrap_err()
     };
     assert_eq!(wrong(0), "token type 32, not that of a web session");
     assert_eq!(wrong(129), "the token is not padded with NUL");
@@ -218,5 +218,5 @@ fn the_fake_bmc_wants_every_field_of_the_validation_right() {
     assert_eq!(wrong(324), "the MAC address \u{10}0-00-00-00-00-00");
     assert_eq!(wrong(437), "the server address is not padded with NUL");
     let short = Packet { kind: 18, status: 1, payload: right[..86].to_vec() };
-    assert_eq!(Validation::parse(&short).unwrap_err(), "a validation body of 86 bytes");
+    assert_eq!(Validation::parse(&short, false).unwrap_err(), "a validation body of 86 bytes");
 }

@@ -13,6 +13,8 @@
 //! | WebSocket /kvm | the console |
 //! | DELETE /api/session | the end |
 //!
+//! Where there is no `/api/session`, the firmware may be older, of the Java era: [`rpc`].
+//!
 //! What answers decides: where the viewer page is noVNC, or there is no KVM token to be had, the console speaks RFB (AMI
 //! OneTree, OpenBMC) behind a WebSocket of its own, to which the page's cookies lead.
 //!
@@ -27,9 +29,11 @@ use super::{Attempt, Call, Line};
 use crate::base::bytes::clean_text;
 use crate::base::url::percent_encode;
 use crate::base::{Bmc, Error, Kind, Secret, Url, Watch, log};
-use crate::ivtp::{Config, Hello};
+use crate::ivtp::{Config, Era, Hello};
 use crate::net::http::CALL_LIMIT;
 use crate::net::{Client, Method, Peer, Request, Response, Trust, ws};
+
+mod rpc;
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 5;
@@ -45,6 +49,8 @@ pub(in crate::console) struct Live {
     client: Client,
     trust: Trust,
     session: Option<WebSession>,
+    /// The session of a firmware of the Java era.
+    rpc: Option<rpc::Session>,
     /// Every cookie that a page set.
     cookies: Vec<(String, Secret)>,
     /// Whether a page was noVNC.
@@ -88,7 +94,7 @@ impl Live {
 
     fn at(entry: Entry, trust: Trust) -> Self {
         let client = Client::new(Peer::Bmc, trust.clone());
-        Self { entry, client, trust, session: None, cookies: Vec::new(), is_novnc: false }
+        Self { entry, client, trust, session: None, rpc: None, cookies: Vec::new(), is_novnc: false }
     }
 
     /// Begins a session of the web server.
@@ -126,6 +132,11 @@ impl Live {
             if let Some(session) = &mut self.session {
                 session.csrf = answer["CSRFToken"].as_str().and_then(value);
             }
+        }
+        if matches!(response.status, 404 | 405) {
+            watch.left()?;
+            self.rpc = Some(rpc::Session::begin(&self.client, &bmc)?);
+            return watch.left().map(|_| ());
         }
         logged_in(&response, &answer, self.session.is_some()).map_err(|error| error.doing(format!("POST {url}")))?;
         watch.left().map(|_| ())
@@ -294,22 +305,34 @@ impl Line for Live {
     }
 
     fn log_out(&mut self) {
-        let Some(session) = self.session.take() else { return };
-        let watch = Watch::new("logging out", LOGOUT_LIMIT);
-        let url = session.origin.with(&session.origin.scheme, "/api/session");
-        let request = Request { method: Method::Delete, url: &url, headers: session.headers(), body: None };
-        if let Err(error) = self.client.send(&request, &watch) {
-            // The session stays until the BMC forgets it, and the table has few places: the operator should know.
-            log::warn(format_args!("a BMC session was not logged out: {error}"));
+        if let Some(session) = self.session.take() {
+            self.end(Method::Delete, &session.origin, "/api/session", session.headers());
+        }
+        if let Some(session) = self.rpc.take() {
+            self.end(Method::Get, &session.url, rpc::LOGOUT, session.headers());
         }
     }
 }
 
 impl Live {
+    fn end(&self, method: Method, origin: &Url, path: &str, headers: Vec<(&'static str, String)>) {
+        let watch = Watch::new("logging out", LOGOUT_LIMIT);
+        let url = origin.with(&origin.scheme, path);
+        if let Err(error) = self.client.send_leniently(&Request { method, url: &url, headers, body: None }, &watch) {
+            // The session stays until the BMC forgets it, and the table has few places: the operator should know.
+            log::warn(format_args!("a BMC session was not logged out: {error}"));
+        }
+    }
+
     /// Signs on, the first time, and connects with a new token.
     fn begin(&mut self, attempt: Attempt, watch: &Watch) -> Result<Call, Error> {
         if attempt == Attempt::First {
             self.sign_on(watch)?;
+        }
+        if let Some(rpc) = &self.rpc {
+            return rpc.dial(&self.client, &self.trust, attempt, watch);
+        }
+        if attempt == Attempt::First {
             if self.is_novnc {
                 return self.rfb(watch);
             }
@@ -390,7 +413,7 @@ fn config(token: KvmToken, knows_reconnection: Option<bool>, attempt: Attempt) -
         Some(knows) => (if knows == first { Hello::New } else { Hello::None }, token.server_ip),
     };
     let username = "domain/username".to_owned();
-    Config { token: token.token, client_ip: token.client_ip, server_ip, username, hello }
+    Config { token: token.token, client_ip: token.client_ip, server_ip, username, hello, era: Era::Html5 }
 }
 
 /// The error for an answer that is none of the pages or data asked for.
@@ -416,28 +439,31 @@ fn turned_away(what: &str) -> Error {
     Error::new(Kind::Denied, what)
 }
 
+/// The error for a login that was turned down; `code` is the BMC's word for why.
+fn refused(code: &str) -> Error {
+    Error::new(Kind::Denied, format!("the BMC does not accept the user and the password ({code})"))
+        .hint("check both in hosts.toml before trying again: too many wrong tries lock the account")
+}
+
+fn no_session() -> Error {
+    Error::new(Kind::Peer, "the BMC's answer to the login has no session")
+        .hint("check that console is the address of an AMI MegaRAC's web page")
+}
+
 /// What an answer to the name and the password comes to. The code decides, for the texts are the same for a bad password
 /// and a full table.
 fn logged_in(response: &Response, answer: &Value, has_session: bool) -> Result<(), Error> {
     let code = answer["code"].as_i64();
-    let refused = |code: String| {
-        Err(Error::new(Kind::Denied, format!("the BMC does not accept the user and the password ({code})"))
-            .hint("check both in hosts.toml before trying again: too many wrong tries lock the account"))
-    };
     match (response.status, code, answer["ok"].as_i64()) {
         (_, Some(15_000 | 17_000), _) => check(response),
-        (401, Some(code), _) => refused(format!("HTTP 401, code {code}")),
-        (401, None, _) => refused("HTTP 401".to_owned()),
-        (404 | 405, ..) => {
-            Err(Error::new(Kind::Unsupported, "the BMC has no REST login: older firmware, or no MegaRAC"))
-        }
-        (200..=299, _, Some(result)) if result != 0 => refused(format!("result {result}")),
+        (401, Some(code), _) => Err(refused(&format!("HTTP 401, code {code}"))),
+        (401, None, _) => Err(refused("HTTP 401")),
+        (200..=299, _, Some(result)) if result != 0 => Err(refused(&format!("result {result}"))),
         (200..=299, ..) if answer["passwordStatus"] == 1 => {
             Err(Error::new(Kind::Denied, "the BMC wants the account's password to be changed first")
                 .hint("log in to its web page once and change it"))
         }
-        (200..=299, ..) if !has_session => Err(Error::new(Kind::Peer, "the BMC's answer to the login has no session")
-            .hint("check that console is the address of an AMI MegaRAC's web page")),
+        (200..=299, ..) if !has_session => Err(no_session()),
         _ => check(response),
     }
 }

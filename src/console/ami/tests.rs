@@ -8,7 +8,7 @@ use super::*;
 use crate::base::{Kind, Power, Recording, Secret, clock};
 use crate::console::replay::Recorded;
 use crate::console::{Role, Signal};
-use crate::ivtp::Hello;
+use crate::ivtp::{Era, Hello};
 use crate::net::stream::Read;
 
 const GREETING: (Command, u16, &[u8]) = (Command::CONNECTION_ALLOWED, 2, &[]);
@@ -190,7 +190,10 @@ impl Line for Lines {
         let channel = dialed.bmcs.pop_front().ok_or_else(|| Error::new(Kind::Peer, "nobody answers"))?;
         let (token, client_ip) = (Secret::new("token"), "192.0.2.1".to_owned());
         let username = "domain/username".to_owned();
-        Ok(Call::Ivtp { channel, config: Config { token, client_ip, server_ip: None, username, hello: Hello::New } })
+        Ok(Call::Ivtp {
+            channel,
+            config: Config { token, client_ip, server_ip: None, username, hello: Hello::New, era: Era::Html5 },
+        })
     }
 
     fn log_out(&mut self) {

@@ -10,6 +10,7 @@ fn config() -> Config {
         server_ip: None,
         username: "domain/username".to_owned(),
         hello: Hello::New,
+        era: Era::Html5,
     }
 }
 
@@ -126,6 +127,18 @@ fn newer_firmware_gets_the_longer_body_and_each_firmware_its_hello() {
                 [58, 1]
             }
         );
+    }
+}
+
+#[test]
+fn older_firmware_gets_what_its_java_viewer_sends() {
+    for (hello, era, length) in [(Hello::New, Era::Java, 373), (Hello::None, Era::OldJava, 324)] {
+        let bytes = Session::new(Config { hello, era, ..config() }).start();
+        let complete =
+            if hello == Hello::New { packet::build(Command::CONNECTION_COMPLETE, 0, &[]) } else { Vec::new() };
+        let rest = bytes.strip_prefix(&complete[..]).unwrap();
+        assert_eq!((rest[0], u32_le(rest, 2), rest[6]), (18, Some(length), 0), "{era:?}");
+        assert_eq!(rest[8 + length as usize..], [6, 0, 0, 0, 0, 0, 0, 0]);
     }
 }
 

@@ -3,7 +3,7 @@
 #![no_main]
 
 use ikvm_mcp::base::{DecodeError, Secret};
-use ikvm_mcp::ivtp::{Config, Event, Hello, Session};
+use ikvm_mcp::ivtp::{Config, Era, Event, Hello, Session};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -27,6 +27,7 @@ fn events<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Event>, Option<Dec
         server_ip: Some("192.0.2.8".to_owned()),
         username: "admin".to_owned(),
         hello: Hello::New,
+        era: Era::Html5,
     });
     let mut events = Vec::new();
     for piece in pieces {

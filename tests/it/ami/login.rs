@@ -9,23 +9,23 @@ use ikvm_mcp::console::Role;
 use super::{LONG, SCREEN, assert_says, look_at, open_at, picture, showing};
 use crate::support::bmc::{Bmc, Greeting, Login, Setup, Token, USER, Upgrade};
 
-fn with(bmc: &Bmc, user: &str, password: &str) -> Access {
+pub fn with(bmc: &Bmc, user: &str, password: &str) -> Access {
     let url = Url::parse(&bmc.url()).unwrap();
     let login = Address { url, user: user.to_owned(), password: Secret::new(password) };
     Access { route: Route::Bmc(login), certificate: Certificate::default(), expires: None, notes: Vec::new() }
 }
 
-fn access(bmc: &Bmc) -> Access {
+pub fn access(bmc: &Bmc) -> Access {
     with(bmc, USER.0, USER.1)
 }
 
-fn watch() -> Watch {
+pub fn watch() -> Watch {
     Watch::new("opening the console", LONG)
 }
 
 /// Asserts that the console does not open, and that what was begun was ended: how often somebody logged in.
 #[track_caller]
-fn refused(bmc: &Bmc, access: &Access) -> (Error, u32) {
+pub fn refused(bmc: &Bmc, access: &Access) -> (Error, u32) {
     let error = open_at(access, &watch()).err().expect("a refusal");
     assert!(!error.to_string().contains(USER.1) && !error.to_string().contains("p%26ss"), "{error}");
     bmc.assert_all_closed();

@@ -65,6 +65,17 @@ fn an_answer_comes_whole_whatever_its_status() {
 }
 
 #[test]
+fn an_answer_shorter_than_announced_is_taken_only_where_that_is_wanted() {
+    let web = raw(b"HTTP/1.0 200 OK\r\nContent-Length: 4134\r\n\r\n<jnlp/>");
+    let url = Url::parse(&web.url()).unwrap();
+    let request = Request { method: Method::Get, url: &url, headers: Vec::new(), body: None };
+    let watch = Watch::new("reading the page", LONG);
+    assert_eq!(bmc().send_leniently(&request, &watch).unwrap().text(), "<jnlp/>");
+    let error = bmc().send(&request, &watch).unwrap_err();
+    assert!(error.to_string().contains("closed in the middle of an answer"), "{error}");
+}
+
+#[test]
 fn every_method_arrives_with_and_without_a_body() {
     let web = Web::http(|request, _| {
         Reply::status(200, format!("{} {:?} {}", request.method, request.header("content-length"), request.text()))

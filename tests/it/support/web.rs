@@ -34,6 +34,8 @@ pub struct Web {
 struct Shared {
     handler: Box<Handler>,
     tls: Option<Arc<ServerConfig>>,
+    /// Whether the handler gets each connection from its first byte.
+    is_raw: bool,
     state: Mutex<State>,
 }
 
@@ -48,7 +50,7 @@ struct State {
 }
 
 /// A request, its body read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Request {
     pub method: String,
     /// Path and query, as sent.
@@ -80,6 +82,16 @@ impl Web {
         Self::start("http", None, Box::new(handler))
     }
 
+    /// Serves every connection with `handler`, from its first byte; with TLS, or without.
+    pub fn raw(tls: bool, handler: impl Fn(&mut dyn Stream) + Send + Sync + 'static) -> Self {
+        let handler = move |_: &Request, stream: &mut dyn Stream| {
+            handler(stream);
+            Reply::Taken
+        };
+        let config = tls.then(|| Arc::new(server_config("server")));
+        Self::start_as(if tls { "tls" } else { "tcp" }, config, true, Box::new(handler))
+    }
+
     /// Serves `https://127.0.0.1:PORT` with a certificate that [`ca_file`] vouches for.
     pub fn https(handler: impl Fn(&Request, &mut dyn Stream) -> Reply + Send + Sync + 'static) -> Self {
         Self::https_as("server", handler)
@@ -100,9 +112,13 @@ impl Web {
     }
 
     fn start(scheme: &'static str, tls: Option<Arc<ServerConfig>>, handler: Box<Handler>) -> Self {
+        Self::start_as(scheme, tls, false, handler)
+    }
+
+    fn start_as(scheme: &'static str, tls: Option<Arc<ServerConfig>>, is_raw: bool, handler: Box<Handler>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { handler, tls, state: Mutex::default() });
+        let shared = Arc::new(Shared { handler, tls, is_raw, state: Mutex::default() });
         let accepting = std::thread::spawn({
             let shared = Arc::clone(&shared);
             move || accept(&listener, &shared)
@@ -178,6 +194,11 @@ fn serve(shared: &Shared, socket: TcpStream) -> io::Result<()> {
         }
     };
     let mut connection = Connection { wire, pending: Vec::new() };
+    if shared.is_raw {
+        (shared.handler)(&Request::default(), &mut connection);
+        connection.wire.goodbye();
+        return Ok(());
+    }
     while let Some(request) = connection.request()? {
         match (shared.handler)(&request, &mut connection) {
             Reply::Taken => break,

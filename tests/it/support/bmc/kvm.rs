@@ -70,6 +70,14 @@ pub fn serve(shared: &Shared, request: &Request, stream: &mut dyn Stream) -> Rep
     Reply::Taken
 }
 
+/// A console of the Java era: the connection's first byte is IVTP's.
+pub fn serve_bare(shared: &Shared, stream: &mut dyn Stream) {
+    if shared.state().tokens.is_empty() {
+        shared.complain("a console is opened before its JNLP was requested");
+    }
+    Conversation::begin(shared, Link::bare(stream), String::new()).run();
+}
+
 struct Conversation<'a> {
     shared: &'a Shared,
     link: Link<'a>,
@@ -428,7 +436,8 @@ impl<'a> Conversation<'a> {
         let setup = self.shared.state().setup.clone();
         let complete = self.complete.take();
         self.shared.update(|state| state.counts.validations.push((packet.payload.len(), complete)));
-        let validation = match Validation::parse(packet) {
+        let is_java = setup.rpc.is_some();
+        let validation = match Validation::parse(packet, is_java) {
             Ok(validation) => validation,
             Err(wrong) => return self.refuse(3, wrong),
         };
@@ -436,12 +445,16 @@ impl<'a> Conversation<'a> {
             let token = state.tokens.get_mut(&validation.token)?;
             let fresh = !std::mem::replace(&mut token.used, true);
             let session = state.sessions.get(&token.session)?;
-            (fresh && session.alive && state.talks[&self.id].session == token.session).then_some(())
+            let talk = state.talks.get_mut(&self.id)?;
+            if is_java {
+                talk.session.clone_from(&token.session);
+            }
+            (fresh && session.alive && talk.session == token.session).then_some(())
         });
         if known.is_none() {
             return self.refuse(0, "a KVM token that is unknown, used, or of another session".to_owned());
         }
-        if validation.client_ip != CLIENT_IP {
+        if validation.client_ip != if is_java { "127.0.0.1" } else { CLIENT_IP } {
             return self.refuse(6, format!("the client address {}", validation.client_ip));
         }
         if validation.server_ip.as_deref().is_some_and(|ip| ip != SERVER_IP) {

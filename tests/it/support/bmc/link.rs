@@ -1,4 +1,4 @@
-//! The fake BMC's end of the WebSocket: a byte stream in binary or Base64 messages, cut as the test wants.
+//! The fake BMC's end of a console: a byte stream in binary or Base64 messages, or bare, cut as the test wants.
 
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
@@ -27,10 +27,15 @@ pub enum Cut {
 }
 
 pub struct Link<'a> {
-    socket: WebSocket<&'a mut dyn Stream>,
+    socket: Socket<'a>,
     base64: bool,
     queue: Vec<u8>,
     random: u32,
+}
+
+enum Socket<'a> {
+    Web(Box<WebSocket<&'a mut dyn Stream>>),
+    Bare(&'a mut dyn Stream),
 }
 
 /// What a read brought.
@@ -49,7 +54,7 @@ impl<'a> Link<'a> {
     /// Answers the upgrade as the protocol wants it.
     pub fn open(request: &Request, stream: &'a mut dyn Stream, subprotocol: Option<&'static str>) -> Self {
         stream.set_read_timeout(Some(TURN));
-        Self::on(request.upgrade(stream, subprotocol), subprotocol)
+        Self::on(Socket::Web(Box::new(request.upgrade(stream, subprotocol))), subprotocol)
     }
 
     /// Answers it as some BMCs do: without the proof of the key, and with more than one token in `Connection`.
@@ -59,16 +64,27 @@ impl<'a> Link<'a> {
                     sec-websocket-protocol: binary\r\n\r\n";
         // A client that left is seen at the first read.
         let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.flush());
-        Self::on(WebSocket::from_raw_socket(stream, Role::Server, None), Some("binary"))
+        let socket = WebSocket::from_raw_socket(stream, Role::Server, None);
+        Self::on(Socket::Web(Box::new(socket)), Some("binary"))
     }
 
-    fn on(socket: WebSocket<&'a mut dyn Stream>, subprotocol: Option<&str>) -> Self {
+    /// The bytes themselves.
+    pub fn bare(stream: &'a mut dyn Stream) -> Self {
+        stream.set_read_timeout(Some(TURN));
+        Self::on(Socket::Bare(stream), Some("binary"))
+    }
+
+    fn on(socket: Socket<'a>, subprotocol: Option<&str>) -> Self {
         Self { socket, base64: subprotocol != Some("binary"), queue: Vec::new(), random: 1 }
     }
 
     /// Waits for a message, but only for a turn.
     pub fn receive(&mut self) -> Received {
-        match self.socket.read() {
+        let socket = match &mut self.socket {
+            Socket::Web(socket) => socket,
+            Socket::Bare(stream) => return receive_bare(*stream),
+        };
+        match socket.read() {
             Ok(Message::Binary(bytes)) if !self.base64 => Received::Bytes(bytes.to_vec()),
             Ok(Message::Text(text)) if self.base64 => match base64::decode(text.as_bytes()) {
                 Some(bytes) => Received::Bytes(bytes),
@@ -78,7 +94,7 @@ impl<'a> Link<'a> {
             Ok(Message::Text(_)) => Received::Wrong("a text message where binary was agreed on".to_owned()),
             Ok(Message::Ping(_)) => Received::Wrong("a WebSocket ping, which BMCs never answer".to_owned()),
             Ok(Message::Close(_)) => {
-                let _ = self.socket.flush();
+                let _ = socket.flush();
                 Received::Goodbye
             }
             Ok(_) => Received::Nothing,
@@ -113,12 +129,14 @@ impl<'a> Link<'a> {
             };
             let message = &rest[..length.min(rest.len())];
             sent += message.len();
-            let message = if self.base64 {
-                Message::Text(base64::encode(message).into())
-            } else {
-                Message::Binary(message.to_vec().into())
+            let is_sent = match &mut self.socket {
+                Socket::Bare(stream) => stream.write_all(message).and_then(|()| stream.flush()).is_ok(),
+                Socket::Web(socket) if self.base64 => {
+                    socket.send(Message::Text(base64::encode(message).into())).is_ok()
+                }
+                Socket::Web(socket) => socket.send(Message::Binary(message.to_vec().into())).is_ok(),
             };
-            if self.socket.send(message).is_err() {
+            if !is_sent {
                 // That the client is gone is seen at the next read.
                 sent = self.queue.len();
                 break;
@@ -137,22 +155,44 @@ impl<'a> Link<'a> {
     }
 
     pub fn ping(&mut self) {
-        let _ = self.socket.send(Message::Ping(b"still there?".to_vec().into()));
+        if let Socket::Web(socket) = &mut self.socket {
+            let _ = socket.send(Message::Ping(b"still there?".to_vec().into()));
+        }
     }
 
-    /// Closes the WebSocket; the client's answer is its own goodbye.
+    /// Closes the WebSocket; the client's answer is its own goodbye. A bare stream is left for the client to close.
     pub fn close(&mut self) {
-        let _ = self.socket.close(None);
-        let _ = self.socket.flush();
+        if let Socket::Web(socket) = &mut self.socket {
+            let _ = socket.close(None);
+            let _ = socket.flush();
+        }
     }
 
     /// Writes past the WebSocket's framing.
     pub fn write_raw(&mut self, bytes: &[u8]) {
-        let stream = self.socket.get_mut();
+        let stream = self.stream();
         let _ = stream.write_all(bytes).and_then(|()| stream.flush());
     }
 
     pub fn shut_down(&mut self) {
-        self.socket.get_mut().shut_down();
+        self.stream().shut_down();
+    }
+
+    fn stream(&mut self) -> &mut dyn Stream {
+        match &mut self.socket {
+            Socket::Web(socket) => *socket.get_mut(),
+            Socket::Bare(stream) => *stream,
+        }
+    }
+}
+
+/// Its end is the only goodbye that a bare stream has.
+fn receive_bare(stream: &mut dyn Stream) -> Received {
+    let mut bytes = [0; 4096];
+    match stream.read(&mut bytes) {
+        Ok(0) => Received::Goodbye,
+        Ok(count) => Received::Bytes(bytes[..count].to_vec()),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Received::Nothing,
+        Err(_) => Received::Gone,
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! Source: the AMI MegaRAC notes, read apart from the client; nothing of `src/ivtp` or `src/console` is used.
 //! What a client does wrong is a complaint, which [`Bmc::assert_all_closed`] shows.
-//! Deliberately absent: the keyboard and the mouse, virtual media, the Java-era web pages.
+//! Deliberately absent: the keyboard and the mouse, virtual media.
 
 mod kvm;
 pub mod link;
 pub mod packet;
 mod pages;
+mod rpc;
 mod setup;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use link::Cut;
-pub use setup::{Engine, Features, Greeting, Jpeg, Login, Setup, SignOn, Token, Upgrade, Video};
+pub use setup::{Engine, Features, Greeting, Jnlp, Jpeg, Login, Rpc, Setup, SignOn, Token, Upgrade, Video};
 
 use ikvm_mcp::base::Frame;
 
@@ -33,6 +34,8 @@ pub const USER: (&str, &str) = ("admin", "p&ss w\u{f6}rd");
 pub struct Bmc {
     shared: Arc<Shared>,
     web: Option<Web>,
+    /// Where the console of the Java era listens.
+    console: Option<Web>,
 }
 
 struct Shared {
@@ -50,6 +53,8 @@ struct State {
     /// Origin of the web server, as clients name it.
     origin: String,
     vnc: Option<Arc<Vnc>>,
+    /// The port of the console of the Java era, and whether it wants TLS.
+    console: (u16, bool),
     sessions: HashMap<String, Session>,
     /// What a viewer URL's token signs on to.
     viewers: HashMap<String, String>,
@@ -170,6 +175,7 @@ impl Bmc {
             sharp: None,
             origin: String::new(),
             vnc: None,
+            console: (0, false),
             sessions: HashMap::new(),
             viewers: HashMap::new(),
             tokens: HashMap::new(),
@@ -184,8 +190,17 @@ impl Bmc {
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let web = serve(pages::handler(Arc::clone(&shared)));
-        shared.state().origin = web.url();
-        Self { shared, web: Some(web) }
+        let tls = web.url().starts_with("https");
+        let console = shared.state().setup.rpc.map(|_| {
+            let shared = Arc::clone(&shared);
+            Web::raw(tls, move |stream| kvm::serve_bare(&shared, stream))
+        });
+        {
+            let mut state = shared.state();
+            state.origin = web.url();
+            state.console = (console.as_ref().map_or(0, Web::port), tls);
+        }
+        Self { shared, web: Some(web), console }
     }
 
     /// A new web session's viewer URL, as a provider hands it out.
@@ -304,7 +319,7 @@ impl Drop for Bmc {
     fn drop(&mut self) {
         self.shared.state().stopping = true;
         self.shared.changed.notify_all();
-        drop(self.web.take());
+        drop((self.web.take(), self.console.take()));
     }
 }
 

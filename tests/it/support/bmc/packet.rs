@@ -120,14 +120,14 @@ pub struct Validation {
 }
 
 impl Validation {
-    /// The fields of the two bodies in use, each looked at to its last byte.
-    pub fn parse(packet: &Packet) -> Result<Self, String> {
+    /// The fields of the bodies in use, each looked at to its last byte.
+    pub fn parse(packet: &Packet, is_java: bool) -> Result<Self, String> {
         let body = &packet.payload;
-        if body.len() != 373 && body.len() != 438 {
+        if !(if is_java { [324, 373] } else { [373, 438] }).contains(&body.len()) {
             return Err(format!("a validation body of {} bytes", body.len()));
         }
-        if packet.status != 1 {
-            return Err(format!("packet 18 has status {}, not 1 as an HTML5 client", packet.status));
+        if packet.status != u16::from(!is_java) {
+            return Err(format!("packet 18 has status {}; 1 is an HTML5 client, 0 a Java one", packet.status));
         }
         if body[0] != 0 {
             return Err(format!("token type {}, not that of a web session", body[0]));
@@ -136,9 +136,11 @@ impl Validation {
         if user.is_empty() {
             return Err("an empty user name".to_owned());
         }
-        let mac = text(body, 324, 49, "MAC address")?;
-        if mac != "00-00-00-00-00-00" {
-            return Err(format!("the MAC address {mac}"));
+        if body.len() > 324 {
+            let mac = text(body, 324, 49, "MAC address")?;
+            if mac != "00-00-00-00-00-00" {
+                return Err(format!("the MAC address {mac}"));
+            }
         }
         let server_ip = if body.len() == 438 { Some(text(body, 373, 65, "server address")?) } else { None };
         Ok(Self { token: text(body, 1, 129, "token")?, client_ip: text(body, 130, 65, "client address")?, server_ip })

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::kvm;
 use super::setup::{Features, Login, SignOn, Token};
 use super::{KvmToken, Shared, State, USER};
+use super::{kvm, rpc};
 use crate::support::web::{Reply, Request, Stream};
 
 pub type Handler = Box<dyn Fn(&Request, &mut dyn Stream) -> Reply + Send + Sync>;
@@ -35,7 +35,8 @@ pub fn handler(shared: Arc<Shared>) -> Handler {
             state.counts.requests.push(format!("{} {}", request.method, request.path()));
         });
         shared.work();
-        let reply = answer(&shared, request);
+        let is_java = shared.state().setup.rpc.is_some();
+        let reply = if is_java { rpc::answer(&shared, request, stream) } else { answer(&shared, request) };
         shared.update(|state| state.busy -= 1);
         reply
     })
@@ -121,12 +122,7 @@ impl State {
             Login::Seeded if self.cookie(request).is_none() => return unauthorized(1009, "Invalid Authentication"),
             Login::Given | Login::Seeded | Login::MustChange => {}
         }
-        let body = request.text();
-        let field = |name: &str| {
-            let mut pairs = body.split('&').filter_map(|pair| pair.split_once('='));
-            pairs.find(|(key, _)| *key == name).map(|(_, value)| ikvm_mcp::base::url::percent_decode(value))
-        };
-        if (field("username").as_deref(), field("password").as_deref()) != (Some(USER.0), Some(USER.1)) {
+        if !is_known(request, "username", "password") {
             return unauthorized(1005, "Could not login");
         }
         let seeded = self.cookie(request);
@@ -158,6 +154,11 @@ impl State {
     }
 
     fn log_out(&mut self, cookie: &str) -> Reply {
+        self.end(cookie);
+        json(200, "{ \"ok\": 0 }")
+    }
+
+    pub fn end(&mut self, cookie: &str) {
         self.counts.logouts += 1;
         if let Some(session) = self.sessions.get_mut(cookie) {
             session.alive = false;
@@ -165,7 +166,6 @@ impl State {
         if self.talks.values().any(|talk| talk.session == cookie && !talk.stopped) {
             self.complaints.push("logged out before the console was told to stop".to_owned());
         }
-        json(200, "{ \"ok\": 0 }")
     }
 
     fn token(&mut self, cookie: &str) -> Reply {
@@ -233,8 +233,18 @@ impl State {
     }
 }
 
+/// Whether a form holds the right user and password in the fields of these names.
+pub fn is_known(request: &Request, user: &str, password: &str) -> bool {
+    let body = request.text();
+    let field = |name: &str| {
+        let mut pairs = body.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| ikvm_mcp::base::url::percent_decode(value))
+    };
+    (field(user).as_deref(), field(password).as_deref()) == (Some(USER.0), Some(USER.1))
+}
+
 /// A cookie that the request brings.
-fn value(request: &Request, name: &str) -> Option<String> {
+pub fn value(request: &Request, name: &str) -> Option<String> {
     let mut pairs = request.header("cookie")?.split(';').filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
 }
@@ -247,11 +257,11 @@ fn unauthorized(code: u32, text: &str) -> Reply {
     json(401, format!("{{ \"cc\": 7, \"error\": \"{text}\", \"code\": {code} }}"))
 }
 
-fn not_found() -> Reply {
+pub fn not_found() -> Reply {
     json(404, "{ \"error\": \"Not Found\" }")
 }
 
-fn login_page() -> Reply {
+pub fn login_page() -> Reply {
     Reply::ok(
         "text/html",
         "<!DOCTYPE html>\n<html><body><form id=\"login\"><input name=\"username\"><input type=\"password\" \

@@ -11,6 +11,8 @@ pub struct Setup {
     pub sign_on: SignOn,
     /// What a login by name and password meets.
     pub login: Login,
+    /// A firmware of the Java era in place of all of REST.
+    pub rpc: Option<Rpc>,
     /// Whether the viewer URL redirects to the page first.
     pub redirects: bool,
     /// How the page's script spells the CSRF token, which goes where the braces are.
@@ -68,6 +70,7 @@ impl Default for Setup {
         Self {
             sign_on: SignOn::Script,
             login: Login::Given,
+            rpc: None,
             redirects: false,
             garc: "sessionStorage.setItem(\"garc\", \"{}\");",
             // Long enough to see two at a time.
@@ -103,10 +106,48 @@ impl Setup {
         Self { has_viewer_config: false, body: 373, features: Features::Unreadable, index: None, ..Self::default() }
     }
 
+    /// The firmware that the notes know from ASMB8: no reconnection, the shortest body.
+    pub fn rpc() -> Self {
+        let rpc = Rpc { csrf: true, jnlp: Jnlp::Given, features: 0, overcount: 980 };
+        Self { rpc: Some(rpc), body: 324, complete: None, greeting: Greeting::Allowed(0), ..Self::default() }
+    }
+
+    /// The firmware that the notes know from RD450X: reconnection, the middle body.
+    pub fn rpc_with_reconnection() -> Self {
+        let rpc = Rpc { csrf: false, jnlp: Jnlp::Given, features: 1 + 32, overcount: 0 };
+        Self { rpc: Some(rpc), body: 373, complete: Some((58, 0)), ..Self::default() }
+    }
+
     /// A firmware without the reconnect feature.
     pub fn old() -> Self {
         Self { body: 373, features: Features::Plain, complete: None, greeting: Greeting::Allowed(0), ..Self::default() }
     }
+}
+
+/// A firmware of the Java era: the RPC login, a JNLP, a console right on TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rpc {
+    /// Whether a login gives a CSRF token, which every request then needs.
+    pub csrf: bool,
+    pub jnlp: Jnlp,
+    /// Of `-oemfeatures`; 32 is reconnection.
+    pub features: u64,
+    /// How many bytes more than come the JNLP announces.
+    pub overcount: usize,
+}
+
+/// What the request for the viewer's JNLP meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jnlp {
+    Given,
+    /// One that says that the session has expired.
+    Full,
+    /// One for the console behind the web port.
+    SinglePort,
+    /// One without a token.
+    Tokenless,
+    /// 500.
+    Broken,
 }
 
 /// How the viewer page hands the session over.
