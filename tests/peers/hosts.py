@@ -1,4 +1,4 @@
-"""Machines of one's own through the official Python SDK: QEMU, an Xvnc desktop and the fake AMI BMC in one file.
+"""Machines of one's own through the official Python SDK: QEMU, a TigerVNC desktop and the fake AMI BMC in one file.
 
 Usage: hosts.py PROGRAM FAKES. The picture of each equals what it shows by its own account, and each mistake in the file
 has its own sentence.
@@ -36,7 +36,7 @@ def free_display() -> int:
 
 
 def until(what: str, found) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not found():
         assert time.monotonic() < end, f"never seen: {what}"
         time.sleep(0.1)
@@ -99,12 +99,21 @@ async def main(program: str, fakes: str, folder: pathlib.Path, stack: contextlib
           f"127.0.0.1:{vm},password-secret=pw", "-object", f"secret,id=pw,data={QEMU_PASSWORD}",
           "-monitor", f"unix:{monitor},server,nowait")
     until("QEMU", lambda: listens(5900 + vm))
+
+    def booted() -> bool:
+        """SeaBIOS has said all that it has to say: the same text for two seconds."""
+        before = screendump(monitor, folder / "before.ppm")
+        time.sleep(2)
+        after = screendump(monitor, folder / "after.ppm")
+        return before.size == after.size == (720, 400) and differing(before, after) <= CURSOR
+
+    until("SeaBIOS's last words", booted)
     desk, password = free_display(), folder / "desk.password"
     password.write_text(DESK_PASSWORD + "\n")
     password.chmod(0o600)
     hashed = folder / "desk.vnc"
-    hashed.write_bytes(subprocess.run(["vncpasswd", "-f"], input=DESK_PASSWORD.encode(), capture_output=True, check=True).stdout)
-    start("Xvnc", f":{desk}", "-rfbport", str(5900 + desk), "-localhost", "-geometry", "800x600", "-depth", "24",
+    hashed.write_bytes(subprocess.run(["tigervncpasswd", "-f"], input=DESK_PASSWORD.encode(), capture_output=True, check=True).stdout)
+    start("Xtigervnc", f":{desk}", "-rfbport", str(5900 + desk), "-localhost", "-geometry", "800x600", "-depth", "24",
           "-SecurityTypes", "VncAuth", "-PasswordFile", str(hashed), stderr=subprocess.DEVNULL)
     until("the desktop", lambda: listens(5900 + desk))
     # Something to see that does not move.

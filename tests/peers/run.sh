@@ -42,7 +42,7 @@ python2=$(python 2.3.0)
 PORT=0 "$program" --demo 2>"$peers/logs/server" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true' EXIT
-for _ in $(seq 100); do
+for _ in $(seq 600); do
     url=$(grep -o 'http://localhost:[0-9]*/mcp' "$peers/logs/server" || true)
     [ -n "$url" ] && break
     sleep 0.1
@@ -90,9 +90,9 @@ alive() { # the server is the process it was, and says so
     kill -0 "$server" && [ "$(curl -fsS "${url%/mcp}/health")" = ok ]
 }
 
-ends() { # on a signal, within 3 s
+ends() { # on a signal, within 10 s
     kill -TERM "$server"
-    for _ in $(seq 30); do
+    for _ in $(seq 100); do
         kill -0 "$server" 2>/dev/null || return 0
         sleep 0.1
     done
@@ -132,11 +132,11 @@ done
 check "Claude Code, HTTP" claude_connects ikvm-http --transport http "$url"
 check "Claude Code, stdio" claude_connects ikvm-stdio -- "$program" stdio --demo
 
-if type -P qemu-system-x86_64 Xvnc vncpasswd xwd xlogo >/dev/null; then
+if type -P qemu-system-x86_64 Xtigervnc tigervncpasswd xwd xlogo >/dev/null; then
     "$python1" -c 'import PIL' 2>/dev/null || "$python1" -m pip install --quiet --disable-pip-version-check pillow
-    check "hosts.toml: QEMU, Xvnc, a BMC by login" "$python1" "$sources/hosts.py" "$program" "$PWD/target/release/examples/fakes"
+    check "hosts.toml: QEMU, TigerVNC, a BMC by login" "$python1" "$sources/hosts.py" "$program" "$PWD/target/release/examples/fakes"
 else
-    echo "skipped: hosts.toml with QEMU and Xvnc, which are not installed"
+    echo "skipped: hosts.toml with QEMU and TigerVNC, which are not installed"
 fi
 
 check "VNC servers: QEMU, TigerVNC, TightVNC, x11vnc, websockify" \

@@ -214,6 +214,8 @@ class Qemu:
         wait("SeaBIOS", settled)
         time.sleep(2)
         self.command("stop")
+        # Its last words and its cursor may not be drawn yet.
+        self.truth()
 
     def truth(self):
         picture = folder / "truth.ppm"
@@ -387,8 +389,11 @@ def resize():
     check("QEMU, before it is switched on", before, machine.truth())
     machine.command("cont")
     machine.freeze()
-    wait("the new size", lambda: mcp.look("vm")[0] == b"720 400")
-    check("QEMU, switched on while we watch: another size, the right picture", mcp.look("vm"), machine.truth())
+    # Within the seconds that QEMU takes to look at a screen where nothing happens.
+    end = time.monotonic() + LIMIT
+    while (seen := mcp.look("vm")) != (truth := machine.truth()) and time.monotonic() < end:
+        time.sleep(0.5)
+    check("QEMU, switched on while we watch: another size, the right picture", seen, truth)
     mcp.child.stdin.close()
     mcp.child.wait(LIMIT)
 
