@@ -13,7 +13,7 @@ export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld
 
 fail() { echo "$*" >&2; exit 1; }
 command -v "$CC_aarch64_unknown_linux_musl" >/dev/null ||
-    fail "no C compiler for aarch64: install gcc-aarch64-linux-gnu (Debian), or name one in CC_aarch64_unknown_linux_musl"
+    fail "no C compiler for aarch64: install gcc-aarch64-linux-gnu and libc6-dev-arm64-cross (Debian), or name one in CC_aarch64_unknown_linux_musl"
 for target in "${targets[@]}"; do
     rustup target list --installed | grep -qx "$target" || rustup target add "$target" ||
         fail "the target $target is missing: run \`rustup target add $target\`"
