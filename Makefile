@@ -44,6 +44,7 @@ static: rust ## one static binary for x86_64 Linux, proved static
 	@! readelf --dynamic $(STATIC) | grep -q NEEDED || { echo "$(STATIC) needs shared libraries"; exit 1; }
 	@! readelf --program-headers $(STATIC) | grep -q INTERP || { echo "$(STATIC) needs a loader"; exit 1; }
 	@rm -rf target/alone && mkdir -p target/alone && cp $(STATIC) target/alone/ && cd target/alone && env -i ./ikvm-mcp list --demo >/dev/null
+	@cd target/alone && { env -i PORT=0 timeout -s INT 2 ./ikvm-mcp --demo 2>log || true; } && grep -q 'listening on' log || { echo "$(STATIC) does not serve"; exit 1; }
 	@echo "$(STATIC): static, runs alone, $$(stat --format=%s $(STATIC)) bytes"
 
 dist: rust ## what is shipped: static binaries for x86_64 and aarch64, their sums and SBOM, in target/dist

@@ -71,12 +71,15 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
         }
         Command::Completion(shell) => print(completion::script(*shell).as_bytes()),
         Command::Serve => {
-            let (config, mcp) = service(invocation)?;
+            let (config, _, mcp) = service(invocation)?;
             let server = serve::http::Server::bind(&config.serving?)?;
+            let stop = server.stop();
+            on_signals(move || stop.stop());
             server.run(mcp)
         }
         Command::Stdio => {
-            let (_, mcp) = service(invocation)?;
+            let (_, ops, mcp) = service(invocation)?;
+            exit_on_signals(&ops);
             serve::stdio::serve(mcp, io::stdin(), io::stdout())
         }
         Command::List { json } => {
@@ -99,7 +102,7 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
         }
         Command::Check { server } => {
             let ops = operations(&configuration(invocation)?, invocation.demo);
-            end_on_signals(&ops);
+            exit_on_signals(&ops);
             // Where stdout is closed, the walk goes on: it must come back.
             let tell = Box::new(|step| _ = print(line(&step).as_bytes()));
             match server {
@@ -155,14 +158,13 @@ fn text_of(image: &Path, options: &RenderOptions) -> Result<ScreenText, Error> {
     Ok(ScreenText { text: reading.render(options), json: Some(reading.json(options)) })
 }
 
-/// What serves MCP, for a client and for an operator who reads the log.
-fn service(invocation: &Invocation) -> Result<(Config, Mcp), Error> {
+/// What serves MCP, for a client and for an operator who reads the log, and what it works on.
+fn service(invocation: &Invocation) -> Result<(Config, Arc<Ops>, Mcp), Error> {
     let config = configuration(invocation)?;
     log::add_times();
     let ops = operations(&config, invocation.demo);
     warn(&config, &ops, invocation.demo);
-    end_on_signals(&ops);
-    let mcp = Mcp::new(ops);
+    let mcp = Mcp::new(Arc::clone(&ops));
     let mcp = match &config.audit {
         Some(log) => {
             let audit = Audit::open(log)?;
@@ -170,7 +172,7 @@ fn service(invocation: &Invocation) -> Result<(Config, Mcp), Error> {
         }
         None => mcp,
     };
-    Ok((config, mcp))
+    Ok((config, ops, mcp))
 }
 
 /// Does what opens a console, and closes it whatever comes of it. `server` is an id, or the URL of a console; with the
@@ -188,7 +190,7 @@ fn at_console<T>(
         (config.hosts, config.ovh, demo) = (Ok(Some(vec![host])), Ok(None), false);
     }
     let ops = operations(&config, demo);
-    end_on_signals(&ops);
+    exit_on_signals(&ops);
     let result = watched("opening the console", CONSOLE_LIMIT, |watch| work(&ops, &id, watch));
     ops.close();
     result.map(|result| (result, id))
@@ -242,7 +244,16 @@ fn warn(config: &Config, ops: &Ops, demo: bool) {
 }
 
 /// Closes what is open and ends the program on SIGINT or SIGTERM; a second signal ends it at once.
-fn end_on_signals(ops: &Arc<Ops>) {
+fn exit_on_signals(ops: &Arc<Ops>) {
+    let ops = Arc::clone(ops);
+    on_signals(move || {
+        ops.close();
+        std::process::exit(0);
+    });
+}
+
+/// Calls `end` on SIGINT or SIGTERM, and ends the program at once on a second signal.
+fn on_signals(end: impl FnOnce() + Send + 'static) {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let Ok((mut signals, writer)) = io::pipe() else {
         return log::warn("no pipe for signals: Ctrl-C will not close open consoles");
@@ -253,7 +264,6 @@ fn end_on_signals(ops: &Arc<Ops>) {
             log::warn(format_args!("no handler for signal {signal}: {error}"));
         }
     }
-    let ops = Arc::clone(ops);
     thread::spawn(move || {
         let mut byte = [0];
         if signals.read_exact(&mut byte).is_ok() {
@@ -261,8 +271,7 @@ fn end_on_signals(ops: &Arc<Ops>) {
                 let _ = signals.read_exact(&mut byte);
                 std::process::exit(1);
             });
-            ops.close();
-            std::process::exit(0);
+            end();
         }
     });
 }

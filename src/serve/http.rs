@@ -129,7 +129,7 @@ impl Server {
         guard.close();
         service.mcp.close();
         guard.answered.wait_empty(FAREWELL);
-        guard.backend().unblock();
+        guard.backend().close();
         Ok(())
     }
 }

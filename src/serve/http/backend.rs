@@ -1,7 +1,7 @@
 //! tiny_http on a socket of our own: what the guard let through is parsed and answered there.
 //!
-//! The socket has no name by the time anybody could call it: it is made in a folder that only we may enter, opened,
-//! and the folder removed. So no other program gets past the guard, and a killed process leaves nothing behind.
+//! The socket is made in a folder that only we may enter, opened, and the folder removed where that is possible: then it
+//! has no name by the time anybody could call it, and a killed process leaves nothing behind.
 //!
 //! Each connection carries one request and ends with its answer. That makes harmless what tiny_http 0.12 does with
 //! more: it queues what is pipelined without end, and lets a connection wait behind another one of its pool's threads.
@@ -44,20 +44,34 @@ struct Running {
 /// Where to connect to.
 struct Door {
     path: PathBuf,
-    /// What the path stands for.
-    _socket: File,
+    /// What the path stands for, where the socket has no name any more.
+    socket: Option<File>,
 }
 
 impl Door {
     fn connect(&self) -> io::Result<UnixStream> {
         UnixStream::connect(&self.path)
     }
+
+    /// Removes a name that had to stay.
+    fn clear(&self) {
+        if self.socket.is_none() {
+            remove(&self.path);
+        }
+    }
 }
 
 impl Drop for Door {
     fn drop(&mut self) {
         drop(self.connect());
+        self.clear();
     }
+}
+
+/// Removes a socket's name and its folder. Not all at once: that would take a descriptor, and there may be none.
+fn remove(name: &Path) {
+    let _ = fs::remove_file(name);
+    let _ = name.parent().map(fs::remove_dir);
 }
 
 impl Backend {
@@ -110,9 +124,11 @@ impl Backend {
         }
     }
 
-    /// Makes `run` look whether it was stopped.
-    pub(super) fn unblock(&self) {
-        self.running().server.unblock();
+    /// Makes `run` look whether it was stopped; nobody connects any more.
+    pub(super) fn close(&self) {
+        let running = self.running();
+        running.door.clear();
+        running.server.unblock();
     }
 }
 
@@ -133,11 +149,8 @@ impl Running {
         DirBuilder::new().mode(0o700).create(&folder)?;
         let name = folder.join("http");
         let bound = Self::bind(&name);
-        // Without /proc the name is the only way to it, and stays.
-        if !bound.as_ref().is_ok_and(|(_, door)| door.path == name) {
-            // Not all at once: that would take a descriptor, and there may be none.
-            let _ = fs::remove_file(&name);
-            let _ = fs::remove_dir(&folder);
+        if !bound.as_ref().is_ok_and(|(_, door)| door.socket.is_none()) {
+            remove(&name);
         }
         let (listener, door) = bound?;
         // Where the system has no thread left, this panics instead of failing.
@@ -148,9 +161,14 @@ impl Running {
 
     fn bind(path: &Path) -> io::Result<(UnixListener, Door)> {
         let listener = UnixListener::bind(path)?;
-        let socket = OpenOptions::new().read(true).custom_flags(PLACE).open(path)?;
-        let nameless = PathBuf::from(format!("/proc/self/fd/{}", socket.as_raw_fd()));
-        let path = if nameless.exists() { nameless } else { path.to_owned() };
-        Ok((listener, Door { path, _socket: socket }))
+        // With musl, std takes this flag for a part of the access mode and leaves it out, and a socket cannot be opened
+        // otherwise. There, and where there is no /proc, the name is the only way to it, and stays until the end.
+        let socket = OpenOptions::new().read(true).custom_flags(PLACE).open(path).ok();
+        let nameless = socket.as_ref().map(|socket| PathBuf::from(format!("/proc/self/fd/{}", socket.as_raw_fd())));
+        let door = match nameless.filter(|path| path.exists()) {
+            Some(path) => Door { path, socket },
+            None => Door { path: path.to_owned(), socket: None },
+        };
+        Ok((listener, door))
     }
 }
