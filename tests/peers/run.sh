@@ -90,9 +90,9 @@ alive() { # the server is the process it was, and says so
     kill -0 "$server" && [ "$(curl -fsS "${url%/mcp}/health")" = ok ]
 }
 
-ends() { # on a signal, within 10 s
+ends() { # on a signal, within 3 s
     kill -TERM "$server"
-    for _ in $(seq 100); do
+    for _ in $(seq 30); do
         kill -0 "$server" 2>/dev/null || return 0
         sleep 0.1
     done
