@@ -38,8 +38,8 @@ const MAX_LARGE: usize = 4;
 
 /// How often it is looked whether a client that waits is still there.
 const LOOK: Duration = Duration::from_millis(250);
-/// Between two attempts to accept connections again, after that failed.
-const RETRY: Duration = Duration::from_millis(200);
+/// Between two attempts to accept connections, after one failed.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// Lets clients in and has their requests answered.
 pub(super) struct Guard {
@@ -94,16 +94,25 @@ impl Guard {
 
     /// Lets clients in, until stopped and the listener shut down.
     pub(super) fn accept(self: &Arc<Self>, listener: &TcpListener, stop: &Stop) {
+        let mut is_failing = false;
         loop {
             match listener.accept() {
-                Ok((client, _)) => self.admit(Arc::new(client)),
-                // There may be no descriptor left: one that nobody uses is given up.
-                Err(_) if self.make_room().is_some() => {}
+                Ok((client, _)) => {
+                    is_failing = false;
+                    self.admit(Arc::new(client));
+                }
                 Err(error) => {
+                    // No descriptor may be left. That is so even when nobody is coming, so whoever is about to be
+                    // done gets the time for it; then a descriptor that nobody uses is given up.
                     if stop.wait_for(RETRY) {
                         return;
                     }
-                    log::error(format_args!("accepting connections failed, trying again: {error}"));
+                    if is_failing {
+                        self.make_room();
+                    } else {
+                        log::error(format_args!("accepting connections failed, trying again: {error}"));
+                    }
+                    is_failing = true;
                 }
             }
         }

@@ -114,6 +114,11 @@ impl Client {
         self.reader.fill_buf().is_ok_and(<[u8]>::is_empty)
     }
 
+    /// Whether an answer comes: not so when the server ended the connection, in whatever way.
+    pub fn is_answered(&mut self) -> bool {
+        self.reader.fill_buf().is_ok_and(|bytes| !bytes.is_empty())
+    }
+
     fn line(&mut self) -> String {
         let mut line = String::new();
         self.reader.read_line(&mut line).unwrap();
