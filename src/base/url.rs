@@ -22,6 +22,12 @@ pub struct Url {
 }
 
 impl Url {
+    /// The root of what `host` (an IPv6 address without brackets) has at `port`.
+    pub fn root(scheme: &str, host: &str, port: u16) -> Self {
+        let [scheme, host, path] = [scheme, host, "/"].map(str::to_owned);
+        Self { scheme, host, explicit_port: Some(port), path, query: None }
+    }
+
     /// Parses an absolute URL; the error does not repeat it, for it may hold a token.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let bad = |what: &str| Error::new(Kind::Usage, format!("not a URL: {what}"));

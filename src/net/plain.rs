@@ -18,13 +18,7 @@ pub struct Plain {
 impl Plain {
     /// Connects; nothing is sent yet. `host` is a name or an address, without brackets.
     pub fn open(host: &str, port: u16, watch: &Watch) -> Result<Self, Error> {
-        let url = Url {
-            scheme: "vnc".to_owned(),
-            host: host.to_owned(),
-            explicit_port: Some(port),
-            path: "/".to_owned(),
-            query: None,
-        };
+        let url = Url::root("vnc", host, port);
         let doing = format!("connection to {}", url.authority());
         let link = Link::open(&url, doing.clone(), &Trust::system(), watch);
         let link = link.map_err(|error| error.doing(&doing))?;

@@ -24,13 +24,7 @@ pub fn connect(host: &str, port: u16, watch: &Watch) -> Result<IpAddr, Error> {
 
 /// Does the TLS handshake, checks the certificate as `trust` says, and hangs up. The certificate, where it is readable.
 pub fn handshake(host: &str, port: u16, trust: &Trust, watch: &Watch) -> Result<Option<X509>, Error> {
-    let url = Url {
-        scheme: "https".to_owned(),
-        host: host.to_owned(),
-        explicit_port: Some(port),
-        path: "/".to_owned(),
-        query: None,
-    };
+    let url = Url::root("https", host, port);
     let link = Link::open(&url, String::new(), trust, watch)?;
     Ok(link.certificates().first().and_then(|certificate| X509::parse(certificate)))
 }

@@ -135,13 +135,7 @@ pub struct Presented {
 
 /// Asks a TLS server for its certificate, which is not believed for that; nothing else is sent.
 pub fn presented(host: &str, port: u16, watch: &Watch) -> Result<Presented, Error> {
-    let url = Url {
-        scheme: "https".to_owned(),
-        host: host.to_owned(),
-        explicit_port: Some(port),
-        path: "/".to_owned(),
-        query: None,
-    };
+    let url = Url::root("https", host, port);
     let doing = format!("reading the certificate of {}", url.authority());
     let read = || {
         let link = Link::open(&url, doing.clone(), &Trust::new(Check::Unchecked), watch)?;

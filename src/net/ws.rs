@@ -22,7 +22,7 @@ use super::link::{Flow, Framing, Link, Raw};
 use super::stream::{Channel, Read};
 use super::tcp::CONNECT_LIMIT;
 use super::{Trust, failure};
-use crate::base::bytes::clean_text;
+use crate::base::bytes::{clean_text, quote};
 use crate::base::{Error, Kind, Url, Watch, base64};
 
 /// The head of the answer to an upgrade; browsers allow 256 KiB, consoles send less than 1.
@@ -187,7 +187,7 @@ impl Answer {
 
     fn accepted(&self, key: &str, upgrade: &Upgrade<'_>) -> Result<(), Error> {
         let says = |what: String| match self.text() {
-            Some(text) => format!("{what}: {text}"),
+            Some(text) => format!("{what}: {}", quote(&text)),
             None => what,
         };
         match self.status {
@@ -286,7 +286,7 @@ impl Frames {
                 }
                 // Observed on OpenBMC: `Max sessions are already connected`.
                 Ok(Message::Close(Some(close))) if !close.reason.is_empty() => {
-                    let what = format!("it closed the connection: {}", clean_text(&close.reason));
+                    let what = format!("it closed the connection: {}", quote(&close.reason));
                     return Err(Error::new(Kind::Peer, what));
                 }
                 // Pings were answered, a close will be followed by the end.

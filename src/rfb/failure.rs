@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::message::ServerMessage;
 use super::{Encoding, Options, SecurityType};
+use crate::base::bytes::quote;
 use crate::base::{DecodeError, Error, Kind};
 
 /// Why a session ended. Displays as the middle of a sentence, without a full stop.
@@ -162,10 +163,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said = |f: &mut fmt::Formatter<'_>, what: &str, reason: &str| match reason {
             "" => f.write_str(what),
-            _ => write!(f, "{what}: \"{reason}\""),
+            _ => write!(f, "{what}: {}", quote(reason)),
         };
         match self {
-            Self::NotRfb { first } => write!(f, "the server does not speak RFB (VNC): it began with \"{first}\""),
+            Self::NotRfb { first } => write!(f, "the server does not speak RFB (VNC): it began with {}", quote(first)),
             Self::RepeaterIdNeeded => f.write_str("a VNC repeater answered, which asks for the id of a server"),
             Self::Aten => {
                 f.write_str("the console speaks ATEN's own dialect of VNC (Supermicro), which is not supported")

@@ -7,11 +7,12 @@ use std::sync::OnceLock;
 
 use super::glyphs::Atlas;
 use super::psf;
+use crate::base::bytes::is_unseen;
 
 /// One character's bitmap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glyph {
-    /// The character; never a control character.
+    /// The character; never one that is not seen, such as a control character.
     pub ch: char,
     /// One number for each dot row, from the top; the leftmost dot is bit `width - 1`, a set bit is foreground.
     pub rows: Vec<u32>,
@@ -34,10 +35,10 @@ pub struct Font {
 const TEXT_MODE_HEIGHTS: [usize; 3] = [8, 14, 16];
 
 impl Font {
-    /// A font of these glyphs, without control characters. Of characters that look alike, such as Latin A and
+    /// A font of these glyphs, without characters that are not seen. Of characters that look alike, such as Latin A and
     /// Cyrillic А, the one with the lowest code point stands for all.
     pub fn new(name: impl Into<String>, width: usize, height: usize, mut glyphs: Vec<Glyph>) -> Self {
-        glyphs.retain(|glyph| !glyph.ch.is_control());
+        glyphs.retain(|glyph| !is_unseen(glyph.ch));
         glyphs.sort_by_key(|glyph| glyph.ch);
         let mut seen = HashSet::new();
         glyphs.retain(|glyph| seen.insert(glyph.rows.clone()));

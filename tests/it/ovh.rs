@@ -101,7 +101,7 @@ fn a_clock_that_stays_off_is_a_sentence_after_one_new_try() {
     assert_says(
         result,
         Kind::Denied,
-        &["OVH answered 400: Query out of time (query FAKE.ext-1.0123); set this machine's clock"],
+        &["OVH answered 400: \"Query out of time\" (query FAKE.ext-1.0123); set this machine's clock"],
     );
     assert_eq!((fake.count(LIST), fake.count("GET /auth/time")), (2, 2));
 }
@@ -172,11 +172,11 @@ fn a_wrong_oauth2_client_or_token_is_a_sentence() {
     assert_says(
         result,
         Kind::Denied,
-        &["401 invalid_client: The client is unknown", "check OVH_CLIENT_ID and OVH_CLIENT_SECRET"],
+        &["401 invalid_client: \"The client is unknown\"", "check OVH_CLIENT_ID and OVH_CLIENT_SECRET"],
     );
     let token = |token: &str| ovh(&fake, Credentials::Token(Secret::new(token))).servers(&watch());
     assert_eq!(token(ACCESS_TOKEN).unwrap().len(), 1);
-    assert_says(token("stale"), Kind::Denied, &["OVH answered 401: invalid_token", "OVH_ACCESS_TOKEN has expired"]);
+    assert_says(token("stale"), Kind::Denied, &["OVH answered 401: \"invalid_token\"", "OVH_ACCESS_TOKEN has expired"]);
 }
 
 #[test]
@@ -294,7 +294,10 @@ fn what_is_no_answer_is_a_sentence() {
         (Fault::Body(302, ""), "OVH answered 302"),
         (Fault::Huge, "4 MiB, the limit"),
         (Fault::Half, "closed in the middle of an answer"),
-        (Fault::Refuse(500, "", "Oops"), "OVH answered 500: Oops (query FAKE.ext-1.0123); this is OVH's own trouble"),
+        (
+            Fault::Refuse(500, "", "Oops"),
+            "OVH answered 500: \"Oops\" (query FAKE.ext-1.0123); this is OVH's own trouble",
+        ),
     ] {
         let fake = FakeOvh::start();
         fake.fail(LIST, 99, fault);

@@ -189,7 +189,7 @@ fn without_our_address_the_access_is_asked_for_all_the_same_and_a_note_says_so()
     assert_eq!(fake.count(ADDRESS), 1);
     for (address, fault, why) in [
         (Some("2001:db8::1"), None, "it sees no IPv4 address of ours; set IKVM_PUBLIC_IP"),
-        (None, Some(Fault::Refuse(500, "", "Oops")), "OVH answered 500: Oops"),
+        (None, Some(Fault::Refuse(500, "", "Oops")), "OVH answered 500: \"Oops\""),
     ] {
         let (fake, ovh) = self::start();
         fake.state().address = address;
@@ -221,7 +221,7 @@ fn a_task_that_fails_is_told_with_its_comment() {
         let (fake, ovh) = start();
         fake.state().task = vec![state];
         fake.state().task_comment = "BMC unreachable";
-        let what = format!("OVH ended the access task with {state}: BMC unreachable; ");
+        let what = format!("OVH ended the access task with {state}: \"BMC unreachable\"; ");
         assert_says(access(&ovh, Wanted::Any), Kind::Peer, &[&what, advice]);
     }
 }

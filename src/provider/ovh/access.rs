@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use super::answers::{Features, HTML5, Opening, Status, Task};
 use super::{Ovh, Wanted, is_id, login, no_such_server, path_of};
+use crate::base::bytes::quote;
 use crate::base::{Access, Certificate, Error, Kind, Route, Url, Watch, clock};
 use crate::net::Method;
 
@@ -234,7 +235,7 @@ fn read_task(answer: Value) -> Result<Task, Error> {
 }
 
 fn failed(word: &str, comment: &str) -> Error {
-    let said = if comment.is_empty() { String::new() } else { format!(": {comment}") };
+    let said = if comment.is_empty() { String::new() } else { format!(": {}", quote(comment)) };
     let hint = match word {
         "ovhError" => {
             "try again in a minute; where it stays, the BMC may hang: reset its interface in OVH's control panel"

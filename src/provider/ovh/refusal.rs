@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::credentials::{Credentials, redact};
 use super::login;
-use crate::base::bytes::clean_text;
+use crate::base::bytes::{clean_text, quote};
 use crate::base::{Error, Kind, Secret};
 use crate::net::{Method, Response};
 
@@ -119,7 +119,7 @@ pub(super) fn read(call: Call<'_>, response: &Response, speaker: Speaker<'_>) ->
     let message = first(["message", "error_description"]);
     let code = first(["errorCode", "error"]).unwrap_or_default();
     let said = match (&message, value.is_some()) {
-        (Some(message), _) => format!(": {message}"),
+        (Some(message), _) => format!(": {}", quote(message)),
         (None, true) => String::new(),
         (None, false) => format!(" with {} instead of JSON", shape(&response.body)),
     };

@@ -58,16 +58,16 @@ fn a_server_that_wants_no_subprotocol_gets_none_the_second_time() {
         }
     });
     let error = refused(&access(&web.url().replacen("http", "ws", 1)));
-    assert_says(&error, Kind::Peer, "it answers the upgrade with HTTP 400: no such protocol");
+    assert_says(&error, Kind::Peer, "it answers the upgrade with HTTP 400: \"no such protocol\"");
     assert_eq!(*offered.lock().unwrap(), [Some("binary".to_owned()), None]);
 }
 
 #[test]
 fn each_refusal_of_the_upgrade_has_its_sentence() {
     for (status, kind, words) in [
-        (401, Kind::Denied, "it refuses us (HTTP 401): No ticket"),
+        (401, Kind::Denied, "it refuses us (HTTP 401): \"No ticket\""),
         (404, Kind::NotFound, "there is no WebSocket at this path (HTTP 404); check the path"),
-        (503, Kind::Busy, "it has no room for us now (HTTP 503): No ticket"),
+        (503, Kind::Busy, "it has no room for us now (HTTP 503): \"No ticket\""),
     ] {
         let web = Web::http(move |_, _| Reply::status(status, "No ticket"));
         assert_says(&refused(&access(&(web.url().replacen("http", "ws", 1) + "/x?token=hush"))), kind, words);
@@ -82,7 +82,7 @@ fn each_refusal_of_the_upgrade_has_its_sentence() {
         Reply::Taken
     });
     let error = refused(&access(&web.url().replacen("http", "ws", 1)));
-    assert_says(&error, Kind::Peer, "it closed the connection: Max sessions are already connected");
+    assert_says(&error, Kind::Peer, "it closed the connection: \"Max sessions are already connected\"");
 }
 
 #[test]

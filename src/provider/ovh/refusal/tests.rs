@@ -46,7 +46,7 @@ fn every_refusal_is_quoted_with_its_query_and_says_what_to_do() {
         assert_eq!(error.kind(), kind, "{sentence}");
         let gap = if code.is_empty() { "" } else { " " };
         let start = format!(
-            "POST /dedicated/server/ns1/features/ipmi/access: OVH answered {status}{gap}{code}: {message} (query EU.ext-1.ab)"
+            "POST /dedicated/server/ns1/features/ipmi/access: OVH answered {status}{gap}{code}: \"{message}\" (query EU.ext-1.ab)"
         );
         assert!(sentence.starts_with(&start) && sentence.contains(advice), "{sentence}");
     }
@@ -70,7 +70,7 @@ fn a_missing_right_is_named_as_the_kind_of_credentials_has_it() {
     let body = json!({"error": "invalid_client", "error_description": "Bad client"}).to_string();
     let sentence = read(LIST, &response(401, body), speaker(&client)).unwrap_err().error.to_string();
     assert!(
-        sentence.contains("401 invalid_client: Bad client") && sentence.contains("check OVH_CLIENT_ID"),
+        sentence.contains("401 invalid_client: \"Bad client\"") && sentence.contains("check OVH_CLIENT_ID"),
         "{sentence}"
     );
 }
