@@ -5,6 +5,7 @@
 mod args;
 mod completion;
 mod font;
+mod help;
 mod unit;
 
 use std::ffi::OsString;
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use args::{Command, HELP, Invocation, Source};
+use args::{Command, Invocation, Source};
 
 use crate::base::{Error, Kind, Server, Url, Watch, access, log, png, random};
 use crate::config::ovh::Application;
@@ -61,7 +62,10 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
 
 fn perform(invocation: &Invocation) -> Result<(), Error> {
     match &invocation.command {
-        Command::Help => print(HELP.as_bytes()),
+        Command::Help { command } => {
+            let asked = command.as_deref().and_then(help::of);
+            print(asked.as_deref().unwrap_or(help::HELP).as_bytes())
+        }
         Command::Version => print(concat!("ikvm-mcp ", env!("CARGO_PKG_VERSION"), "\n").as_bytes()),
         Command::Login => login(),
         Command::Token => print((random::hex::<32>()? + "\n").as_bytes()),

@@ -6,89 +6,13 @@ use std::time::Duration;
 
 use super::completion::Shell;
 use super::font::Learn;
+use super::help;
 use crate::base::{Error, Kind, Power};
 use crate::ops::{MAX_WAIT, Region, Until};
 use crate::text::learn::CELL_RANGE;
 
 /// How long `wait` waits where nobody says.
 const USUAL_WAIT: Duration = Duration::from_secs(120);
-
-/// What `--help` prints.
-pub const HELP: &str = "\
-ikvm-mcp: eyes on bare-metal server consoles for an AI agent
-
-Usage:
-  ikvm-mcp                      serve MCP on http://localhost:3001/mcp
-  ikvm-mcp stdio                serve MCP on stdin and stdout, for clients that launch a command
-  ikvm-mcp list [--json]        list the servers
-  ikvm-mcp screenshot SERVER    save a picture of a server's console as SERVER.png
-      -o, --output FILE           save it there instead; - writes the PNG to stdout
-      --raw                       the console's own pixels: not scaled, not brightened
-      --region X,Y,WIDTH,HEIGHT   only this part of the screen, enlarged; in screen pixels
-  ikvm-mcp text SERVER          print the text on a server's console, exactly or not at all
-      --image FILE                of a picture instead of a server: any PNG of a console
-      --json                      with its parts: status, font, cursor, what is selected or uncertain
-      --attributes                with the colors of what stands out
-      --frames                    the layout as it is: frames, empty rows, the indent
-  ikvm-mcp wait SERVER          wait until the console shows something; exit status 1 if it does not, and exactly one of
-      --text TEXT                 this text is there
-      --regex REGEX               text that this regular expression matches is there
-      --gone TEXT                 this text is not there any more
-      --changed                   the screen is another than at the beginning
-      --still SECONDS             the screen has not changed for so long
-      --power on|off              the server is switched on, or off
-      --timeout SECONDS           how long to wait at most (120; up to 600)
-  ikvm-mcp status SERVER        tell power, signal, who is viewing ... without a picture
-  ikvm-mcp check [SERVER]       walk the whole way to a server's console, step by step; without SERVER check the
-                                settings, the lists, and whether your own servers can be reached
-  ikvm-mcp pin HOST[:PORT]      print the line for hosts.toml that pins the certificate HOST shows now
-  ikvm-mcp font learn -o FILE   make a font of a screen's picture and its text, for firmware whose font is unknown
-      --image FILE --text FILE    the PNG, not scaled, and its text, a line for each row; more pairs may follow
-      --cell WIDTHxHEIGHT         the size of a character in pixels, where it is known
-  ikvm-mcp login                get an OVHcloud consumer key with exactly the rights needed
-  ikvm-mcp token                make a token for IKVM_TOKEN
-  ikvm-mcp unit                 print a systemd unit, with what it says in its head to do
-  ikvm-mcp completion SHELL     print completion for bash, zsh or fish
-
-SERVER is an id of the list, or the URL of a console: vnc://HOST:PORT, vnc+tls://HOST:PORT, ws://..., wss://...,
-https://BMC (with IKVM_CONSOLE_USER), https://... of a viewer page.
-
-Options, with every command:
-      --hosts FILE              your own servers: BMCs, virtual machines, cloud consoles (see the README)
-      --demo                    demo servers instead of your own: no credentials, no network
-  -h, --help                    print this help
-  -V, --version                 print the version
-
-Environment:
-  OVH_ENDPOINT                  eu (default), ca, us, kimsufi-eu ..., or the API's URL
-  OVH_APPLICATION_KEY, OVH_APPLICATION_SECRET, OVH_CONSUMER_KEY
-                                credentials (see `ikvm-mcp login`); or
-  OVH_CLIENT_ID, OVH_CLIENT_SECRET
-                                an OAuth2 service account; or
-  OVH_ACCESS_TOKEN              a bearer token; or the same in ovh.conf
-  IKVM_HOSTS                    the same as --hosts (default: ~/.config/ikvm-mcp/hosts.toml, then
-                                /etc/ikvm-mcp/hosts.toml, where there is one)
-  IKVM_CONSOLE_USER, IKVM_CONSOLE_PASSWORD
-                                who logs in to a console that is named by its URL, and with what
-  IKVM_CONSOLE_TLS              sha256:... pins its certificate, insecure leaves it unchecked; else a file of
-                                authorities
-  PORT                          port to serve on (3001; 0 takes a free one)
-  IKVM_LISTEN                   ADDRESS[:PORT] to serve on (127.0.0.1 and [::1]); others need a token
-  IKVM_TOKEN, IKVM_TOKEN_FILE   what every client has to show (Authorization: Bearer TOKEN), or a file with it
-  IKVM_ALLOWED_HOSTS            names that clients call it by besides localhost, with commas between
-  IKVM_ALLOWED_ORIGINS          web pages that may call it, such as https://page.example, with commas between
-  IKVM_FONTS                    folder of more fonts to read screens with: *.psf, *.psfu, also with .gz
-  IKVM_MAX_EDGE                 longest edge of a picture in pixels (2000)
-  IKVM_PUBLIC_IP                IPv4 address that BMCs see us from (default: OVHcloud is asked)
-  IKVM_IDLE_SECONDS             how long an unused console stays open (120; 0 closes at once)
-  IKVM_MAX_CONSOLES             how many consoles may be open at once (32)
-  IKVM_LOG                      error, warn, info (default) or debug: what is written to stderr
-  IKVM_AUDIT                    a file, or stderr: one JSON line for each tool call
-  HTTPS_PROXY                   proxy for the provider's API; consoles are reached directly
-  SSL_CERT_FILE                 certificate authorities to trust, instead of the system's
-
-Exit status: 0 done, 1 failed, 2 wrong usage.
-";
 
 /// A command with its options.
 #[derive(Debug, PartialEq)]
@@ -177,7 +101,10 @@ pub enum Command {
     /// Print what completes commands in a shell.
     Completion(Shell),
     /// Print the help.
-    Help,
+    Help {
+        /// That of one command alone.
+        command: Option<String>,
+    },
     /// Print the version.
     Version,
 }
@@ -191,24 +118,6 @@ pub enum Source {
     Image(PathBuf),
 }
 
-/// All commands.
-pub const COMMANDS: &[&str] = &[
-    "serve",
-    "stdio",
-    "list",
-    "screenshot",
-    "text",
-    "wait",
-    "status",
-    "check",
-    "pin",
-    "login",
-    "token",
-    "font",
-    "unit",
-    "completion",
-    "help",
-];
 /// Options that stand alone.
 pub const FLAGS: &[&str] = &["--demo", "--json", "--raw", "--attributes", "--frames", "--changed"];
 /// Options with a value behind them.
@@ -235,7 +144,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
         let text = arg.to_str().ok_or_else(|| usage(format!("{} is not UTF-8", arg.display())))?;
         match text {
             _ if only_words || !text.starts_with('-') => words.push(text.to_owned()),
-            "-h" | "--help" => return Ok(Invocation::of(Command::Help)),
+            "-h" | "--help" => return Ok(Invocation::of(help(words.first())?)),
             "-V" | "--version" => return Ok(Invocation::of(Command::Version)),
             "--" => only_words = true,
             _ => options.push(text, &mut args)?,
@@ -259,7 +168,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
                 .ok_or_else(|| usage(format!("completion for {shell} is not known")).hint("name bash, zsh or fish"))?,
         ),
         ("completion", []) => return Err(usage("completion needs a shell").hint("name bash, zsh or fish")),
-        ("help", []) => Command::Help,
+        ("help", [] | [_]) => help(operands.first())?,
         ("screenshot", [server]) => Command::Screenshot {
             server: server.clone(),
             output: options.value("--output").map(PathBuf::from),
@@ -301,10 +210,10 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
         ("screenshot" | "wait" | "status", []) => {
             return Err(usage(format!("{command} needs a server")).hint("`ikvm-mcp list` shows them"));
         }
-        (known, [.., last]) if COMMANDS.contains(&known) => {
+        (known, [.., last]) if help::of(known).is_some() => {
             return Err(usage(format!("{last} is one word too many for {known}")));
         }
-        _ => return Err(usage(format!("there is no command {command}"))),
+        _ => return Err(no_command(command)),
     };
     match options.0.first() {
         Some((left, _)) => Err(usage(format!("{left} does not go with this command"))),
@@ -414,6 +323,18 @@ fn cell_of(text: &str) -> Result<(usize, usize), Error> {
     })
 }
 
+/// The help, or a command's part of it.
+fn help(command: Option<&String>) -> Result<Command, Error> {
+    match command {
+        Some(command) if help::of(command).is_none() => Err(no_command(command)),
+        _ => Ok(Command::Help { command: command.cloned() }),
+    }
+}
+
+fn no_command(name: &str) -> Error {
+    usage(format!("there is no command {name}"))
+}
+
 fn usage(what: impl Into<String>) -> Error {
     Error::new(Kind::Usage, what)
 }
@@ -491,6 +412,7 @@ mod tests {
                 "--cell 8x99 is no size; write WIDTHxHEIGHT, each 4 to 32 pixels",
             ),
             ("frobnicate", "there is no command frobnicate"),
+            ("frobnicate --help", "there is no command frobnicate"),
             ("--frobnicate", "there is no option --frobnicate"),
             ("screenshot", "screenshot needs a server; `ikvm-mcp list` shows them"),
             ("screenshot a b", "b is one word too many for screenshot"),
@@ -520,15 +442,19 @@ mod tests {
 
     #[test]
     fn every_command_and_option_is_known_and_in_the_help() {
-        for &command in COMMANDS {
+        for command in help::COMMANDS {
             let told = parsed(command).err().map(|error| error.to_string()).unwrap_or_default();
             assert!(!told.contains("there is no"), "{told}");
-            assert!(matches!(command, "serve" | "help") || HELP.contains(&format!("ikvm-mcp {command}")), "{command}");
+            for line in [format!("{command} --raw --help --json"), format!("help {command}")] {
+                let help = Command::Help { command: Some((*command).to_owned()) };
+                assert_eq!(parsed(&line).unwrap().command, help, "{line}");
+            }
         }
+        assert_eq!(parsed("--help wait").unwrap().command, Command::Help { command: None });
         for &option in FLAGS.iter().chain(VALUES) {
             let told = parsed(option).err().map(|error| error.to_string()).unwrap_or_default();
             assert!(!told.contains("there is no"), "{told}");
-            assert!(HELP.contains(option), "{option}");
+            assert!(help::HELP.contains(option), "{option}");
         }
     }
 }

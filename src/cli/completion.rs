@@ -1,6 +1,7 @@
 //! Completion for the common shells: commands, options, files.
 
-use super::args::{COMMANDS, FLAGS, VALUES};
+use super::args::{FLAGS, VALUES};
+use super::help::COMMANDS;
 
 /// A shell whose completion is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ _ikvm_mcp() {
     case ${COMP_WORDS[COMP_CWORD-1]} in
         -o|--output|--hosts|--image|--text) COMPREPLY=($(compgen -f -- \"$word\")) ;;
         completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$word\")) ;;
+        font) COMPREPLY=($(compgen -W learn -- \"$word\")) ;;
+        --power) COMPREPLY=($(compgen -W 'on off' -- \"$word\")) ;;
         *) COMPREPLY=($(compgen -W '{commands} {options}' -- \"$word\")) ;;
     esac
 }
@@ -53,6 +56,8 @@ const ZSH: &str = "\
 case $words[CURRENT-1] in
     -o|--output|--hosts|--image|--text) _files ;;
     completion) compadd bash zsh fish ;;
+    font) compadd learn ;;
+    --power) compadd on off ;;
     *) compadd -- {commands} {options} ;;
 esac
 ";
@@ -61,6 +66,8 @@ const FISH: &str = "\
 # ikvm-mcp completion fish > ~/.config/fish/completions/ikvm-mcp.fish
 complete -c ikvm-mcp -f -a '{commands} {options}'
 complete -c ikvm-mcp -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
+complete -c ikvm-mcp -f -n '__fish_seen_subcommand_from font' -a learn
+complete -c ikvm-mcp -x -l power -a 'on off'
 complete -c ikvm-mcp -r -F -s o -l output
 complete -c ikvm-mcp -r -F -l hosts
 complete -c ikvm-mcp -r -F -l image

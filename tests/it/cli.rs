@@ -1,7 +1,8 @@
 //! The real binary as a person starts it: output, exit status, files.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::support::secrets;
@@ -47,6 +48,44 @@ fn help_and_version_go_to_stdout() {
     }
     let (output, _) = run("version", &["--version"]);
     assert_eq!(out(&output), format!("ikvm-mcp {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_command_tells_its_own_part_of_the_help() {
+    let (output, _) = run("help", &["wait", "--help"]);
+    assert!(output.status.success());
+    assert!(out(&output).contains("--still SECONDS") && out(&output).contains("--hosts FILE"), "{}", out(&output));
+    assert!(!out(&output).contains("--attributes") && !out(&output).contains("IKVM_AUDIT"), "{}", out(&output));
+}
+
+#[test]
+fn every_variable_is_in_the_help_and_in_the_readme() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut read = BTreeSet::new();
+    for file in ["mod", "console", "fonts", "hosts", "ovh", "serving"] {
+        let source = fs::read_to_string(root.join(format!("src/config/{file}.rs"))).unwrap();
+        read.extend(variables(&source).filter(|name| name.starts_with("IKVM_") || name.starts_with("OVH_")));
+    }
+    assert!(read.len() > 20 && read.contains("IKVM_AUDIT") && read.contains("OVH_CLIENT_SECRET"), "{read:?}");
+    read.extend(["PORT", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "NO_PROXY"].map(str::to_owned));
+
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let table = readme.split("\n## ").find(|section| section.starts_with("Configuration\n")).unwrap();
+    let (output, _) = run("help", &["--help"]);
+    for (place, text) in [("the help", out(&output)), ("README.md", table)] {
+        let told: BTreeSet<String> = variables(text).collect();
+        assert!(read.is_subset(&told), "{place} lacks {:?}", read.difference(&told));
+        let settings = told.iter().filter(|name| name.starts_with("IKVM_") || name.starts_with("OVH_"));
+        let unknown: Vec<&String> = settings.filter(|name| !read.contains(*name)).collect();
+        assert!(unknown.is_empty(), "{place} names {unknown:?}");
+    }
+}
+
+/// What looks like the name of a variable in a text.
+fn variables(text: &str) -> impl Iterator<Item = String> {
+    let is_part = |c: char| c.is_ascii_uppercase() || c == '_';
+    let names = text.split(move |c| !is_part(c)).filter(|name| name.len() > 3 && !name.ends_with('_'));
+    names.map(str::to_owned)
 }
 
 #[test]
