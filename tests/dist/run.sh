@@ -43,19 +43,39 @@ for target in "${targets[@]}"; do
     ! grep -a -m 1 -o "$HOME/[^ ]*" "$binary" || fail "$binary tells where it was built"
 done
 
+# Starts the program as the arguments say and asks it for its health over HTTP.
+serves() {
+    local line port=
+    coproc program { exec env -i PORT=0 "$@" --demo 2>&1 >/dev/null; }
+    while read -r line; do
+        port=$(sed -n 's|.*listening on http://localhost:\([0-9]*\)/mcp$|\1|p' <<<"$line")
+        [ -z "$port" ] || break
+    done <&"${program[0]}"
+    [ -n "$port" ] && [ "$(curl --silent --show-error "http://localhost:$port/health")" = ok ] || fail "$* does not serve"
+    kill -TERM "$program_PID"
+    wait "$program_PID" || fail "$* does not end well"
+}
+
 # Alone in an empty root, where the system lets us make one.
+native=$dist/ikvm-mcp-$(uname -m)
+serves "$native"
 if unshare --user --map-root-user true 2>/dev/null; then
-    rm -rf target/alone && mkdir -p target/alone && cp "$dist/ikvm-mcp-$(uname -m)" target/alone/ikvm-mcp
-    unshare --user --map-root-user chroot target/alone /ikvm-mcp list --demo >/dev/null
-    echo "ikvm-mcp-$(uname -m) runs in an empty root"
+    rm -rf target/alone && mkdir -p target/alone && cp "$native" target/alone/ikvm-mcp
+    serves "$(command -v unshare)" --user --map-root-user "$(command -v chroot)" target/alone /ikvm-mcp
+    echo "${native##*/} serves in an empty root"
 else
-    echo "no user namespaces here: not started in an empty root"
+    echo "no user namespaces here: ${native##*/} was not started in an empty root"
 fi
 if command -v qemu-aarch64 >/dev/null; then
-    qemu-aarch64 "$dist/ikvm-mcp-aarch64" list --demo >/dev/null
-    echo "ikvm-mcp-aarch64 runs (emulated)"
+    serves "$(command -v qemu-aarch64)" "$dist/ikvm-mcp-aarch64"
+    echo "ikvm-mcp-aarch64 serves (emulated)"
+else
+    echo "no qemu-aarch64 here: ikvm-mcp-aarch64 was not started"
 fi
 
+# The same sum every time, too: of the time of the last change, and with no path of this machine.
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 cargo cyclonedx --format json --target "${targets[0]}" --override-filename ikvm-mcp.cdx
-mv ikvm-mcp.cdx.json "$dist/"
+sed "s|path+file://$PWD#|path+file:///ikvm-mcp#|g" ikvm-mcp.cdx.json > "$dist/ikvm-mcp.cdx.json"
+rm ikvm-mcp.cdx.json
 (cd "$dist" && sha256sum -- * > SHA256SUMS && stat --format='%s bytes  %n' ikvm-mcp-* && cat SHA256SUMS)
