@@ -163,6 +163,12 @@ else
         "$debian/vmlinuz" "$debian/busybox" "$peers/logs/boot"
 fi
 
+if type -P Xvfb x11vnc xwd xclock xterm twm display >/dev/null && [ -e /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf ]; then
+    check "no text: desktops under Xvfb" "$python1" "$sources/desktops.py" "$program" "$peers/logs/desktops"
+else
+    echo "skipped: desktops under Xvfb; Xvfb, x11vnc, xterm, twm, fonts or what else .ci/run names is not installed"
+fi
+
 check "VNC servers: QEMU, TigerVNC, TightVNC, x11vnc, websockify" \
     python3 "$sources/vnc.py" "$program" "$peers/logs/vnc"
 

@@ -21,12 +21,20 @@ def start(folder, *command, **options):
     return child
 
 
+def end(child):
+    """Ends it, and insists where it does not hear: an X server that resets itself forgets a signal."""
+    child.terminate()
+    try:
+        child.wait(5)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
 @atexit.register
 def stop():
     for child in reversed(children):
-        child.terminate()
-    for child in children:
-        child.wait()
+        end(child)
 
 
 def free_port():
@@ -118,5 +126,4 @@ class Qemu:
         until("SeaBIOS's last words", settled)
 
     def end(self):
-        self.process.terminate()
-        self.process.wait()
+        end(self.process)
