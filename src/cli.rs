@@ -6,11 +6,13 @@ mod args;
 mod completion;
 mod font;
 mod help;
+mod signals;
 mod unit;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,8 +21,9 @@ use std::thread;
 use std::time::Duration;
 
 use args::{Command, Invocation, Source};
+use signals::{exit_on_signals, on_signals};
 
-use crate::base::{Error, Kind, Server, Url, Watch, access, log, png, random};
+use crate::base::{Error, Kind, Server, Url, Watch, access, log, random};
 use crate::config::ovh::Application;
 use crate::config::{Config, console};
 use crate::mcp::{self, Mcp};
@@ -40,6 +43,8 @@ use crate::text::{self, Library, RenderOptions};
 const LIST_LIMIT: Duration = Duration::from_secs(120);
 /// How long a command at a console may take: an opening (5 min), and the longest wait (10 min) or a look.
 const CONSOLE_LIMIT: Duration = Duration::from_secs(930);
+/// How long `check` may take: a provider's task (2 min), then the stages of a slow BMC.
+const CHECK_LIMIT: Duration = Duration::from_secs(300);
 /// How long `pin` may take.
 const PIN_LIMIT: Duration = Duration::from_secs(30);
 /// How long `login` may take.
@@ -83,7 +88,7 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
         }
         Command::Stdio => {
             let (_, ops, mcp) = service(invocation)?;
-            exit_on_signals(&ops);
+            exit_on_signals(&ops, 0);
             serve::stdio::serve(mcp, io::stdin(), io::stdout())
         }
         Command::List { json } => {
@@ -106,12 +111,14 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
         }
         Command::Check { server } => {
             let ops = operations(&configuration(invocation)?, invocation.demo);
-            exit_on_signals(&ops);
+            let watch = Watch::new("checking", CHECK_LIMIT);
+            let cancelled = watch.clone();
+            on_signals(move || cancelled.cancel());
             // Where stdout is closed, the walk goes on: it must come back.
             let tell = Box::new(|step| _ = print(line(&step).as_bytes()));
             match server {
-                Some(server) => ops.check(server, tell),
-                None => ops.check_all(tell),
+                Some(server) => ops.check(server, tell, &watch),
+                None => ops.check_all(tell, &watch),
             }
         }
         Command::Pin { host } => pin(host),
@@ -152,10 +159,7 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
 
 /// The text of a picture. One without text is an answer too, which says why.
 fn text_of(image: &Path, options: &RenderOptions) -> Result<ScreenText, Error> {
-    let frame = std::fs::read(image)
-        .map_err(|error| Error::new(Kind::NotFound, error.to_string()))
-        .and_then(|file| png::decode(&file).map_err(|error| Error::new(Kind::Unsupported, error.to_string())))
-        .map_err(|error| error.hint("name a PNG file with --image").doing(format!("reading {}", image.display())))?;
+    let frame = font::picture(image)?;
     let added = font::library();
     let library = added.as_ref().unwrap_or_else(|| Library::shipped());
     let reading = text::read(&frame, library, None);
@@ -194,8 +198,11 @@ fn at_console<T>(
         (config.hosts, config.ovh, demo) = (Ok(Some(vec![host])), Ok(None), false);
     }
     let ops = operations(&config, demo);
-    exit_on_signals(&ops);
-    let result = watched("opening the console", CONSOLE_LIMIT, |watch| work(&ops, &id, watch));
+    exit_on_signals(&ops, 1);
+    let result = watched("opening the console", CONSOLE_LIMIT, |watch| {
+        catch_unwind(AssertUnwindSafe(|| work(&ops, &id, watch)))
+            .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "it panicked").hint("report this as a bug")))
+    });
     ops.close();
     result.map(|result| (result, id))
 }
@@ -245,39 +252,6 @@ fn warn(config: &Config, ops: &Ops, demo: bool) {
     for error in ops.unusable().iter().chain(hosts.filter_map(|host| host.access.as_ref().err())) {
         log::warn(error);
     }
-}
-
-/// Closes what is open and ends the program on SIGINT or SIGTERM; a second signal ends it at once.
-fn exit_on_signals(ops: &Arc<Ops>) {
-    let ops = Arc::clone(ops);
-    on_signals(move || {
-        ops.close();
-        std::process::exit(0);
-    });
-}
-
-/// Calls `end` on SIGINT or SIGTERM, and ends the program at once on a second signal.
-fn on_signals(end: impl FnOnce() + Send + 'static) {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-    let Ok((mut signals, writer)) = io::pipe() else {
-        return log::warn("no pipe for signals: Ctrl-C will not close open consoles");
-    };
-    for signal in [SIGINT, SIGTERM] {
-        let registered = writer.try_clone().and_then(|writer| signal_hook::low_level::pipe::register(signal, writer));
-        if let Err(error) = registered {
-            log::warn(format_args!("no handler for signal {signal}: {error}"));
-        }
-    }
-    thread::spawn(move || {
-        let mut byte = [0];
-        if signals.read_exact(&mut byte).is_ok() {
-            thread::spawn(move || {
-                let _ = signals.read_exact(&mut byte);
-                std::process::exit(1);
-            });
-            end();
-        }
-    });
 }
 
 /// Does `work` under a watch, telling a person at a terminal what it is at.

@@ -60,7 +60,8 @@ pub fn learn(asked: &Learn) -> Result<(), Error> {
     Ok(())
 }
 
-fn picture(file: &Path) -> Result<Frame, Error> {
+/// The picture of a screen in a PNG file.
+pub fn picture(file: &Path) -> Result<Frame, Error> {
     read(file, MAX_PICTURE)
         .and_then(|bytes| Ok(png::decode(&bytes)?))
         .map_err(|error| error.hint("name a PNG of the whole screen, not scaled, with --image").doing(reading(file)))
@@ -79,9 +80,12 @@ fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     use std::io::Read;
     let mut bytes = Vec::new();
     std::fs::File::open(file)
-        .and_then(|opened| opened.take(limit).read_to_end(&mut bytes))
-        .map(|_| bytes)
-        .map_err(|error| Error::new(Kind::Usage, error.to_string()).doing(reading(file)))
+        .and_then(|opened| opened.take(limit + 1).read_to_end(&mut bytes))
+        .map_err(|error| Error::new(Kind::Usage, error.to_string()).doing(reading(file)))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::new(Kind::Usage, format!("it is longer than {} KiB", limit / 1024)).doing(reading(file)));
+    }
+    Ok(bytes)
 }
 
 fn reading(file: &Path) -> String {

@@ -18,9 +18,6 @@ use crate::console;
 use crate::net::{Trust, reach};
 use crate::provider::{Wanted, hosts};
 
-/// The longest a walk takes: a provider's task (2 min), then the stages of a slow BMC.
-const LIMIT: Duration = Duration::from_secs(300);
-
 /// One step of the way, done or failed.
 #[derive(Debug)]
 pub struct Step {
@@ -49,34 +46,34 @@ struct State {
 }
 
 impl Ops {
-    /// Walks the way to the console of `server` and back. The error is that of the step that failed.
-    pub fn check(&self, server: &str, tell: Teller) -> Result<(), Error> {
+    /// Walks the way to the console of `server` and back. The error is that of the step that failed. Cancelled, it comes
+    /// back from where it is.
+    pub fn check(&self, server: &str, tell: Teller, watch: &Watch) -> Result<(), Error> {
         let walk = Walk::new(tell);
-        let done = walk.to_console(&self.providers, server, &self.settings.trust);
+        let done = walk.to_console(&self.providers, server, &self.settings.trust, watch);
         done.map_err(|error| error.doing(format!("check of {server}")))
     }
 
     /// Checks what can be checked without opening a console: the settings, every provider's list, and whether each of
     /// the machines of one's own can be reached. The error is that of the first step that failed; the others are done
     /// all the same.
-    pub fn check_all(&self, tell: Teller) -> Result<(), Error> {
+    pub fn check_all(&self, tell: Teller, watch: &Watch) -> Result<(), Error> {
         let walk = Walk::new(tell);
-        let watch = Watch::new("checking", LIMIT);
         for (name, error) in &self.providers.unusable {
             // What failed is kept; the walk goes on.
             let _ = walk.find(&format!("settings of {name}"), || Err(error.clone()));
         }
         for provider in &self.providers.list {
             let listed = walk.step(&format!("servers of {}", provider.name()), || {
-                let servers = provider.servers(&watch)?;
+                let servers = provider.servers(watch)?;
                 Ok((format!("{} found", servers.len()), servers))
             });
             // A provider's own consoles are its own affair: asking for an access opens a session.
             let Ok(servers) = listed else { continue };
             for server in servers.iter().filter(|server| server.provider == hosts::NAME) {
                 let _ = walk.find(&server.id, || {
-                    let access = provider.access(&server.id, Wanted::Any, &watch)?;
-                    reached(&access, &self.settings.trust, &watch)
+                    let access = provider.access(&server.id, Wanted::Any, watch)?;
+                    reached(&access, &self.settings.trust, watch)
                 });
             }
         }
@@ -117,20 +114,22 @@ impl Walk {
         result
     }
 
-    fn to_console(&self, providers: &Providers, server: &str, trust: &Trust) -> Result<(), Error> {
-        let watch = Watch::new("checking", LIMIT);
+    fn to_console(&self, providers: &Providers, server: &str, trust: &Trust, watch: &Watch) -> Result<(), Error> {
         let access = self.step("access", || {
-            let access = providers.ask(server, &watch, |provider, id| provider.access(id, Wanted::New, &watch))?;
+            let access = providers.ask(server, watch, |provider, id| provider.access(id, Wanted::New, watch))?;
             Ok((access.route.describe(), access))
         })?;
         if let Some((host, port, is_tls)) = access.route.address() {
-            self.find("name", || named(&host, &watch))?;
-            self.find("TCP", || connected(&host, port, &watch))?;
+            self.find("name", || named(&host, watch))?;
+            self.find("TCP", || connected(&host, port, watch))?;
             if is_tls {
-                self.find("TLS", || trusted(&host, port, &trust.toward(&access.certificate)?, &watch))?;
+                self.find("TLS", || trusted(&host, port, &trust.toward(&access.certificate)?, watch))?;
             }
         }
-        let opened = console::open(&access, trust, &Watch::observed("opening the console", LIMIT, self.observer()));
+        let observed = Watch::observed("opening the console", watch.left()?, self.observer());
+        let cancelled = observed.clone();
+        let _hook = watch.on_cancel(move || cancelled.cancel());
+        let opened = console::open(&access, trust, &observed);
         self.stage_over(opened.as_ref().map(|_| ()).map_err(Clone::clone));
         let console = opened?;
         let snapshot = console.snapshot();

@@ -20,6 +20,7 @@ mod ovh;
 mod ovh_access;
 mod providers;
 mod rfb;
+mod signals;
 mod soak;
 mod stdio;
 mod support;

@@ -1,0 +1,74 @@
+//! The signals that end the program: what is open is closed first, and a second signal ends it at once.
+//!
+//! | signal | from |
+//! |---|---|
+//! | SIGINT | Ctrl-C |
+//! | SIGTERM | a service manager, `kill` |
+//! | SIGHUP | the terminal or the SSH session that was closed; not where it is ignored, as `nohup` has it |
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::low_level::pipe;
+
+use crate::base::log;
+use crate::ops::Ops;
+
+/// Closes what is open and ends the program with this exit status.
+pub fn exit_on_signals(ops: &Arc<Ops>, status: i32) {
+    let ops = Arc::clone(ops);
+    on_signals(move || {
+        ops.close();
+        std::process::exit(status);
+    });
+}
+
+/// Calls `end`.
+pub fn on_signals(end: impl FnOnce() + Send + 'static) {
+    let Ok((mut signals, writer)) = io::pipe() else {
+        return log::warn("no pipe for signals: Ctrl-C will not close open consoles");
+    };
+    let hangup = (!ignores_hangup()).then_some(SIGHUP);
+    for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
+        let registered = writer.try_clone().and_then(|writer| pipe::register(signal, writer));
+        if let Err(error) = registered {
+            log::warn(format_args!("no handler for signal {signal}: {error}"));
+        }
+    }
+    thread::spawn(move || {
+        let mut byte = [0];
+        if signals.read_exact(&mut byte).is_ok() {
+            thread::spawn(move || {
+                let _ = signals.read_exact(&mut byte);
+                std::process::exit(1);
+            });
+            end();
+        }
+    });
+}
+
+/// Whether whoever started the program wants it to outlive the terminal. Where the system does not tell, it does.
+fn ignores_hangup() -> bool {
+    std::fs::read_to_string("/proc/self/status").map_or(true, |status| ignores(&status, SIGHUP))
+}
+
+/// Whether a process with this /proc/PID/status ignores a signal.
+fn ignores(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask >> (signal - 1) & 1 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_ignored_where_its_bit_is_set_or_nobody_knows() {
+        // Signals are counted from 1: bit 0 is SIGHUP's.
+        let status = "Name:\tx\nSigBlk:\t0000000000000001\nSigIgn:\t0000000000001002\n";
+        assert_eq!([1, 2, 3, 13].map(|signal| ignores(status, signal)), [false, true, false, true]);
+        assert!(ignores("SigIgn:\t0000000000000001\n", SIGHUP) && ignores("Name:\tx\n", SIGHUP));
+    }
+}
