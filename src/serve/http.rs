@@ -60,7 +60,9 @@ impl Default for Limits {
 /// An HTTP server that listens; nobody is answered before it runs.
 pub struct Server {
     listeners: Vec<TcpListener>,
-    address: SocketAddr,
+    /// What clients on this machine call it by: a name or an address, and the port.
+    host: String,
+    port: u16,
     rules: Rules,
     limits: Limits,
     beat: Duration,
@@ -75,20 +77,25 @@ impl Server {
             Listen::Loopback(port) => loopback(port)?,
         };
         let lost = |error| Error::new(Kind::Internal, format!("no address: {error}")).doing("listening");
-        let address = listeners[0].local_addr().map_err(lost)?;
-        let mut rules = Rules::new(&serving.hosts).with_origins(serving.origins.clone());
+        let port = listeners[0].local_addr().map_err(lost)?.port();
+        let host = match serving.listen {
+            Listen::Loopback(_) => "localhost".to_owned(),
+            Listen::At(address) => bracketed(address.ip().to_canonical()),
+        };
+        let hosts = [&serving.hosts[..], std::slice::from_ref(&host)].concat();
+        let mut rules = Rules::new(&hosts).with_origins(serving.origins.clone());
         if !serving.listen.is_private() {
             rules = rules.with_any_address();
         }
         if let Some(token) = &serving.token {
             rules = rules.with_token(token)?;
         }
-        Ok(Self { listeners, address, rules, limits: Limits::default(), beat: BEAT, stop: Stop::default() })
+        Ok(Self { listeners, host, port, rules, limits: Limits::default(), beat: BEAT, stop: Stop::default() })
     }
 
     /// The port.
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.port
     }
 
     /// How often a client that waits hears from its call.
@@ -121,8 +128,7 @@ impl Server {
             let (accepting, stop) = (Arc::clone(&guard), self.stop.clone());
             start("accept", move || accepting.accept(&listener, &stop))?;
         }
-        let host = if self.address.ip().is_loopback() { "localhost".to_owned() } else { bracketed(self.address.ip()) };
-        log::line(format_args!("listening on http://{host}:{}/mcp", self.address.port()));
+        log::line(format_args!("listening on http://{}:{}/mcp", self.host, self.port));
         self.stop.wait();
         // Nobody waits for these threads: a client may hold one up.
         shutters.iter().for_each(|listener| drop(listener.shutdown(Shutdown::Both)));

@@ -1,5 +1,7 @@
 //! MCP over HTTP: real connections to the server in this process, and to the real program.
 
+use std::io::Read;
+use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -151,7 +153,19 @@ fn an_ipv6_client_is_served_on_the_same_port() {
     let server = Running::new();
     // A machine without IPv6 has nothing to test.
     if std::net::TcpListener::bind("[::1]:0").is_ok() {
-        assert!(std::net::TcpStream::connect(("::1", server.port)).is_ok());
+        assert!(TcpStream::connect(("::1", server.port)).is_ok());
+    }
+}
+
+#[test]
+fn a_server_at_one_address_is_called_by_it_and_by_no_other() {
+    let listen = Listen::At("127.0.0.2:0".parse().unwrap());
+    let server = Server::bind(&Serving { listen, ..servers::loopback() }).unwrap();
+    let server = Running::start(server, Listing::Known(servers::two_servers()));
+    for (host, status) in [("127.0.0.2", 200), ("localhost", 200), ("127.0.0.3", 403)] {
+        let mut client = Client::over(server.port, TcpStream::connect(("127.0.0.2", server.port)).unwrap());
+        client.send(format!("GET /health HTTP/1.1\r\nHost: {host}:{}\r\n\r\n", server.port).as_bytes());
+        assert_eq!(client.answer().status, status, "{host}");
     }
 }
 
@@ -302,6 +316,18 @@ fn a_closed_stream_cancels_in_the_stateless_era_alone() {
     let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
     assert_eq!(server.client().ask(cancel, "Mcp-Session-Id: s").status, 202);
     assert_eq!(ends.recv_timeout(LONG), Ok(Kind::Cancelled));
+}
+
+#[test]
+fn a_client_that_ends_its_side_while_it_waits_has_gone_and_is_told_nothing() {
+    let (server, begins, _ends) = Running::waiting();
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    Client::over(server.port, stream.try_clone().unwrap()).post(&list(1), "");
+    begins.recv_timeout(LONG).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut told = Vec::new();
+    stream.read_to_end(&mut told).unwrap();
+    assert_eq!(told, b"");
 }
 
 #[test]

@@ -92,8 +92,10 @@ impl Backend {
     pub(super) fn connect(&self) -> io::Result<UnixStream> {
         let running = Arc::clone(&self.running());
         let connected = running.door.connect();
-        if connected.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
-            // Its accept loop has panicked, and told nobody.
+        // Its accept loop has panicked, and told nobody; or somebody cleared the folder with its name.
+        let is_closed =
+            |error: &io::Error| matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound);
+        if connected.as_ref().is_err_and(is_closed) {
             running.server.unblock();
         }
         connected
@@ -170,5 +172,37 @@ impl Running {
             None => Door { path: path.to_owned(), socket: None },
         };
         Ok((listener, door))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_somebody_removed_is_made_anew() {
+        let mut running = Running::start().unwrap();
+        running.door = Door { path: "/nowhere/http".into(), socket: None };
+        let backend = Arc::new(Backend { running: Mutex::new(Arc::new(running)) });
+        let (stop, (heard, requests)) = (Stop::default(), mpsc::channel());
+        let server = thread::spawn({
+            let (backend, stop) = (Arc::clone(&backend), stop.clone());
+            move || backend.run(|request| heard.send(request).unwrap(), &stop)
+        });
+        let mut client = loop {
+            match backend.connect() {
+                Ok(client) => break client,
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::NotFound),
+            }
+            thread::yield_now();
+        };
+        io::Write::write_all(&mut client, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        assert_eq!(requests.recv().unwrap().url(), "/health");
+        stop.stop();
+        backend.close();
+        server.join().unwrap();
     }
 }

@@ -160,8 +160,12 @@ impl Guard {
             if let Err(End::Refused(refusal)) = &request {
                 input.refuse(refusal);
             }
-            self.waiting().clients.remove(&number);
+            // Who had to make room meanwhile has no connection left to be answered on.
+            let has_left = self.waiting().clients.remove(&number).is_none();
             let Ok(request) = request else { return };
+            if has_left {
+                return;
+            }
             if self.answer(&request, client).is_err() || request.is_last {
                 return;
             }
@@ -200,7 +204,7 @@ impl Guard {
         let _place = self.answered.enter();
         let mut is_begun = false;
         let answered = self.relay(request, client, &mut is_begun);
-        if answered.is_err() && !is_begun {
+        if answered.as_ref().is_err_and(|error| error.kind() != GONE) && !is_begun {
             let refusal = Refusal::busy("this machine has no connection left");
             // Who has gone by now has no use for it.
             let _ = (&*client).write_all(&refusal.to_bytes());
@@ -230,14 +234,17 @@ impl Guard {
     }
 }
 
+/// The kind of the error for a client that has hung up.
+const GONE: ErrorKind = ErrorKind::ConnectionAborted;
+
 /// An error for a client that has hung up; what it sent meanwhile stays where it is.
 fn is_there(client: &TcpStream) -> io::Result<()> {
     client.set_nonblocking(true)?;
     let peeked = client.peek(&mut [0]);
     client.set_nonblocking(false)?;
     match peeked {
-        Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
-        Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
-        _ => Ok(()),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+        Ok(0) | Err(_) => Err(GONE.into()),
+        Ok(_) => Ok(()),
     }
 }
