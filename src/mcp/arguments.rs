@@ -51,6 +51,8 @@ pub enum Form {
 const MAX_SERVER_ID: usize = 256;
 /// Characters of an unknown argument's name that a sentence shows.
 const SHOWN: usize = 40;
+/// Bytes of an object that comes as a string: twelve for each character of the longest text.
+const MAX_PACKED: usize = 16 << 10;
 
 /// Arguments that are as their rows want them.
 #[derive(Clone, Debug, Default)]
@@ -113,15 +115,17 @@ pub fn schema(fields: &[Argument]) -> Value {
 }
 
 /// The arguments, if they are what the schema asks for; null stands for none. An error says how to call it right.
+///
+/// Observed of clients, and understood: null for an optional field, an object as a string of JSON, and something made up
+/// for a tool that has no arguments.
 pub fn check(arguments: &Value, rows: &[Argument]) -> Result<Arguments, Error> {
-    let usage = || match rows {
-        [] => "call it without arguments".to_owned(),
-        rows => format!("call it with {}", describe(rows)),
-    };
-    let wrong = |what: String| Error::new(Kind::Usage, what).hint(usage());
+    if rows.is_empty() {
+        return Ok(Arguments::default());
+    }
+    let wrong = |what: String| Error::new(Kind::Usage, what).hint(format!("call it with {}", describe(rows)));
     let given = match arguments {
         Value::Null => Map::new(),
-        Value::Object(given) => given.clone(),
+        Value::Object(given) => unpacked(given, rows),
         _ => return Err(wrong("the arguments are not an object".to_owned())),
     };
     fields(&given, rows, "").map_err(|wrong_server| match wrong_server {
@@ -129,6 +133,26 @@ pub fn check(arguments: &Value, rows: &[Argument]) -> Result<Arguments, Error> {
         Wrong::Other(what) => wrong(what),
     })?;
     Ok(Arguments(given))
+}
+
+/// The fields without those that are null, each object as one.
+fn unpacked(given: &Map<String, Value>, rows: &[Argument]) -> Map<String, Value> {
+    let is_given = |(_, value): &(&String, &Value)| !value.is_null();
+    let unpack = |(name, value): (&String, &Value)| {
+        let form = rows.iter().find(|row| row.name == name).map(|row| row.form);
+        let value = match (form, value) {
+            (Some(Form::Object(rows) | Form::OneOf(rows)), Value::Object(given)) => unpacked(given, rows).into(),
+            (Some(Form::Object(rows) | Form::OneOf(rows)), Value::String(text)) if text.len() <= MAX_PACKED => {
+                match serde_json::from_str(text) {
+                    Ok(Value::Object(given)) => unpacked(&given, rows).into(),
+                    _ => value.clone(),
+                }
+            }
+            _ => value.clone(),
+        };
+        (name.clone(), value)
+    };
+    given.iter().filter(is_given).map(unpack).collect()
 }
 
 /// What is wrong, and whether the id of a server is.
@@ -282,5 +306,36 @@ mod tests {
         let arguments = check(&json!({ "serverId": "ns1", "until": { "power": "off" } }), ROWS).unwrap();
         assert_eq!(arguments.object("until").unwrap().text("power"), Some("off"));
         assert_eq!(schema(ROWS)["properties"]["until"]["maxProperties"], 1);
+    }
+
+    #[test]
+    fn what_clients_make_of_a_schema_is_understood() {
+        let region = |region: Value| {
+            let given = json!({ "serverId": "ns1", "region": region, "until": null });
+            check(&given, ROWS).unwrap().object("region").map(|region| (region.number("x"), region.flag("all")))
+        };
+        assert_eq!(region(json!("{\"x\": 9, \"all\": true}")), Some((Some(9), true)));
+        assert_eq!(region(json!({ "x": 1, "all": null })), Some((Some(1), false)));
+        assert_eq!(region(Value::Null), None);
+        let until = json!({ "serverId": "ns1", "until": { "text": null, "power": "on" } });
+        assert_eq!(check(&until, ROWS).unwrap().object("until").unwrap().text("power"), Some("on"));
+        for none in [json!({ "made_up": "x" }), json!([1]), Value::Null] {
+            assert!(check(&none, &[]).unwrap().0.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_packed_is_checked_like_the_rest_and_not_endless() {
+        let told =
+            |region: String| check(&json!({ "serverId": "ns1", "region": region }), ROWS).unwrap_err().to_string();
+        assert_eq!(
+            told("{\"x\": 10}".to_owned()),
+            format!("the argument region.x is not a whole number from 0 to 9{USAGE}")
+        );
+        let long = format!("{{\"x\":{}1}}", " ".repeat(MAX_PACKED));
+        for region in ["[1]".to_owned(), "{".to_owned(), "{\"x\":".repeat(2_000), long] {
+            assert_eq!(told(region), format!("the argument region is not an object of x, all{USAGE}"));
+        }
+        assert!(check(&json!({ "serverId": null }), ROWS).unwrap_err().to_string().contains("serverId is missing"));
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{self, Argument, Arguments, Form};
 use super::content;
-use crate::base::{Error, Power, Server, Watch};
+use crate::base::{Error, Kind, Power, Server, Watch};
 use crate::ops::{Listing, MAX_WAIT, Ops, ReadOptions, Region, ScreenshotOptions, StatusOptions, Until, WaitOptions};
 
 /// What the server tells a model about itself.
@@ -475,8 +475,8 @@ fn status(ops: &Arc<Ops>, arguments: &Arguments, wait: &Wait) -> Result<Value, E
 fn read(ops: &Arc<Ops>, arguments: &Arguments, wait: &Wait) -> Result<Value, Error> {
     let region = arguments.object("region").unwrap_or_default();
     let options = ReadOptions {
-        rows: range(&region, "firstRow", "lastRow"),
-        columns: range(&region, "firstColumn", "lastColumn"),
+        rows: range(&region, "firstRow", "lastRow")?,
+        columns: range(&region, "firstColumn", "lastColumn")?,
         attributes: arguments.flag("attributes"),
         frames: arguments.flag("frames"),
         patience: wait.patience,
@@ -489,9 +489,15 @@ fn read(ops: &Arc<Ops>, arguments: &Arguments, wait: &Wait) -> Result<Value, Err
 }
 
 /// From the first to the last, where at least one of them is given.
-fn range(fields: &Arguments, first: &str, last: &str) -> Option<RangeInclusive<usize>> {
-    let (first, last) = (fields.number(first), fields.number(last));
-    (first.is_some() || last.is_some()).then(|| first.unwrap_or(0)..=last.unwrap_or(usize::MAX))
+fn range(fields: &Arguments, first: &str, last: &str) -> Result<Option<RangeInclusive<usize>>, Error> {
+    Ok(match (fields.number(first), fields.number(last)) {
+        (None, None) => None,
+        (Some(from), Some(to)) if from > to => {
+            let what = format!("region.{first} is {from}, behind region.{last}, which is {to}");
+            return Err(Error::new(Kind::Usage, what).hint("exchange them").doing("read_console"));
+        }
+        (from, to) => Some(from.unwrap_or(0)..=to.unwrap_or(usize::MAX)),
+    })
 }
 
 fn wait_for(ops: &Arc<Ops>, arguments: &Arguments, wait: &Wait) -> Result<Value, Error> {

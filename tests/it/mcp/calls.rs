@@ -128,8 +128,11 @@ fn wrong_arguments_are_answered_with_the_next_step() {
         let told = sentence(&mcp, &call(1, "console_status", arguments));
         assert_eq!(told, format!("console_status: {wanted}; take one from list_servers"));
     }
-    let wanted = "list_servers: unknown argument \"x[2J\"; call it without arguments";
-    assert_eq!(sentence(&mcp, &call(1, "list_servers", json!({ "x\u{1b}[2J": 1 }))), wanted);
+    let backwards = json!({ "serverId": "ns1", "region": { "firstRow": 9, "lastRow": 3 } });
+    let wanted = "read_console: region.firstRow is 9, behind region.lastRow, which is 3; exchange them";
+    assert_eq!(sentence(&mcp, &call(1, "read_console", backwards)), wanted);
+    let wanted = "release_console: unknown argument \"x[2J\"; call it with serverId (a string)";
+    assert_eq!(sentence(&mcp, &call(1, "release_console", json!({ "x\u{1b}[2J": 1 }))), wanted);
 }
 
 /// The text block of an answer.
