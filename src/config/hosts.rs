@@ -44,7 +44,7 @@ pub(super) fn read(
 ) -> Result<Option<Vec<Host>>, Error> {
     let named = environment("IKVM_HOSTS").filter(|name| !name.is_empty()).map(PathBuf::from);
     let given = given.map(Path::to_path_buf).or(named);
-    let home = environment("HOME").map(|home| Path::new(&home).join(".config/ikvm-mcp/hosts.toml"));
+    let home = home(environment).map(|home| home.join(".config/ikvm-mcp/hosts.toml"));
     let places = match &given {
         Some(path) => [Some(path.clone()), None],
         None => [home, Some(PathBuf::from("/etc/ikvm-mcp/hosts.toml"))],
@@ -109,11 +109,15 @@ impl Source<'_> {
 
     /// A path that the file names: relative ones begin in the file's folder, `~/` at home.
     fn resolve(&self, path: &str) -> PathBuf {
-        match (path.strip_prefix("~/"), (self.environment)("HOME")) {
-            (Some(rest), Some(home)) => Path::new(&home).join(rest),
+        match (path.strip_prefix("~/"), home(self.environment)) {
+            (Some(rest), Some(home)) => home.join(rest),
             _ => self.path.parent().unwrap_or(Path::new("")).join(path),
         }
     }
+}
+
+fn home(environment: Environment<'_>) -> Option<PathBuf> {
+    environment("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
 /// The sentence for a file with secrets in it that everybody may read.

@@ -126,7 +126,11 @@ pub(super) fn process_variable(name: &str) -> Option<String> {
 pub(super) fn read_file(path: &Path) -> io::Result<File> {
     use io::Read;
     let mut text = String::new();
-    let file = std::fs::File::open(path)?;
+    let file = std::fs::File::open(path).map_err(|error| match error.kind() {
+        // Service accounts have HOME=/dev/null: below a file there is none.
+        io::ErrorKind::NotADirectory => io::Error::new(io::ErrorKind::NotFound, error),
+        _ => error,
+    })?;
     let is_public = file.metadata()?.permissions().mode() & 0o004 != 0;
     if file.take(MAX_FILE + 1).read_to_string(&mut text)? as u64 > MAX_FILE {
         return Err(io::Error::other(format!("it is longer than {} KiB", MAX_FILE / 1024)));

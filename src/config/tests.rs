@@ -190,3 +190,9 @@ fn a_login_needs_the_application_key_alone() {
         sentence.contains("OVH_APPLICATION_KEY is missing; make an application at https://eu.api.ovh.com/createApp/")
     );
 }
+
+#[test]
+fn below_a_file_there_is_no_file() {
+    let path = Path::new("/dev/null/.config/ikvm-mcp/hosts.toml");
+    assert_eq!(read_file(path).unwrap_err().kind(), io::ErrorKind::NotFound);
+}

@@ -31,9 +31,19 @@ const KEYS: [&str; 16] = [
 /// The longest id: that of a DNS name.
 pub(super) const MAX_ID: usize = 253;
 
-/// Headers that every upgrade request has anyway, in lower case.
-const RESERVED: [&str; 7] =
-    ["host", "connection", "upgrade", "origin", "content-length", "transfer-encoding", "sec-websocket-protocol"];
+/// Headers that every upgrade request has anyway, and those that would change what follows it, in lower case.
+const RESERVED: [&str; 10] = [
+    "host",
+    "connection",
+    "upgrade",
+    "origin",
+    "content-length",
+    "transfer-encoding",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "sec-websocket-protocol",
+    "sec-websocket-extensions",
+];
 
 /// A console as its URL and kind name it.
 enum Way {

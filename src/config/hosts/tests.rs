@@ -111,6 +111,8 @@ fn the_file_is_the_named_one_or_the_first_that_exists() {
     assert_eq!(first(&[home, ("IKVM_HOSTS", "")], &files, None).as_deref(), Some("home"));
     assert_eq!(first(&[], &files, None).as_deref(), Some("etc"));
     assert_eq!(first(&[home], &[], None), None);
+    // No home is not the folder we are started in.
+    assert_eq!(first(&[("HOME", "")], &[(".config/ikvm-mcp/hosts.toml", texts[0].as_str())], None), None);
     for (environment, given) in [(&[env][..], None), (&[], Some("/env.toml"))] {
         let error = read(environment, &[], given).unwrap_err().to_string();
         assert!(error.starts_with("cannot read /env.toml: ") && error.contains("; check the path"), "{error}");
@@ -202,6 +204,7 @@ fn what_is_wrong_is_named_with_its_line() {
         (WSS, "headers = \"hush\"", "line 4: headers is not a table"),
         (WSS, "headers = { \"a b\" = \"hush\" }", "line 4: that is no name of a header"),
         (WSS, "headers = { host = \"hush\" }", "line 4: the header host is sent by itself"),
+        (WSS, "headers = { Sec-WebSocket-Key = \"hush\" }", "line 4: the header Sec-WebSocket-Key is sent by itself"),
         (WSS, "headers = { X = 7 }", "line 4: X is not a text in quotes"),
         (WSS, "tls = \"secure\"", "line 4: tls takes the word insecure only"),
         (
