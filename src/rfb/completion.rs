@@ -17,9 +17,10 @@ pub const GRACE_MS: u64 = 2_500;
 /// How long an incomplete picture waits for the next byte before it is asked for again; doubled each time.
 const STALL_MS: u64 = 700;
 
+/// How often, until the picture is complete.
 const MAX_STALLS: u32 = 3;
 
-/// How often an update of nearly nothing is answered with a full request at once.
+/// How often an update of nearly nothing is answered with a full request at once, until the picture is complete.
 const MAX_ALTERNATIONS: u32 = 4;
 
 /// Whether the picture can be shown.
@@ -88,6 +89,8 @@ impl Completion {
             if !self.complete {
                 self.complete_at = now;
             }
+            // The next picture, of another size, gets as many attempts as this one.
+            (self.stalls, self.alternations) = (0, 0);
         }
         self.complete = complete;
         match update.resized {
@@ -258,6 +261,21 @@ mod tests {
         }
         assert_eq!(times, [800, 2_200, 5_000]);
         assert_eq!(play.completion.idle(60_000), None);
+    }
+
+    #[test]
+    fn a_screen_of_another_size_is_asked_for_as_often_as_the_first() {
+        let mut play = Play::new();
+        for _ in 0..MAX_ALTERNATIONS {
+            play.update(1, 0, BLUE, Update::default());
+        }
+        while let Some(at) = play.completion.wake() {
+            play.completion.idle(at);
+        }
+        assert_eq!(play.update(9_000, 100, BLUE, Update::default()).1, COMPLETE);
+        play.screen.uncover();
+        assert_eq!(play.update(10_000, 0, BLUE, Update::default()), (Request::Full, Verdict::Incomplete));
+        assert_eq!(play.completion.wake(), Some(10_000 + STALL_MS));
     }
 
     #[test]

@@ -132,6 +132,7 @@ impl Failure {
         match self {
             Self::NotRfb { .. } => "check the port and, over WebSocket, the path",
             Self::RepeaterIdNeeded => "name the server's repeater id",
+            Self::Refused { .. } => "close other viewers of it, or wait some minutes, and try again",
             Self::NoSecurity { .. } => "enable VNC authentication (a VNC password) on the server",
             Self::TlsNeeded { .. } => "give the server a certificate (X509), or use vnc:// if the way to it is safe",
             Self::AnonymousTls { .. } => {
@@ -231,7 +232,10 @@ mod tests {
                 Failure::UnknownMessage { kind: 77, after: ServerMessage::BELL, at: 1234 },
                 "a message of unknown type 77 after Bell, at byte 1234",
             ),
-            (Failure::Refused { reason: String::new() }, "the server refused the connection"),
+            (
+                Failure::Refused { reason: String::new() },
+                "the server refused the connection; close other viewers of it, or wait some minutes, and try again",
+            ),
         ] {
             assert_eq!(Error::from(failure).to_string(), sentence);
         }

@@ -146,9 +146,11 @@ impl Colors {
     }
 
     /// Sets an entry of the color map, if pixels are looked up in one; the high bytes of its 16-bit colors count.
-    pub fn set_entry(&mut self, index: usize, color: [u8; 3]) {
-        if let Layout::Map { map, .. } = &mut self.layout {
-            map[index & 0xff] = color;
+    /// Whether that changed it.
+    pub fn set_entry(&mut self, index: usize, color: [u8; 3]) -> bool {
+        match &mut self.layout {
+            Layout::Map { map, .. } => std::mem::replace(&mut map[index & 0xff], color) != color,
+            Layout::Bytes(_) | Layout::Fields { .. } => false,
         }
     }
 
@@ -284,8 +286,8 @@ mod tests {
     fn a_color_map_answers_with_what_was_set_last() {
         let format = PixelFormat { bits: 8, depth: 8, true_color: false, ..RGB565 };
         let mut map = Colors::new(&format);
-        map.set_entry(1, [1, 2, 3]);
-        map.set_entry(257, [7, 8, 9]);
+        assert!(map.set_entry(1, [1, 2, 3]) && map.set_entry(257, [7, 8, 9]));
+        assert!(!map.set_entry(1, [7, 8, 9]) && !Colors::new(&RGB565).set_entry(1, [7, 8, 9]));
         assert_eq!((map.color(&[1]), map.color(&[0])), ([7, 8, 9], [0; 3]));
         assert_eq!(map.max(), None);
     }

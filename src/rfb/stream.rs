@@ -51,6 +51,8 @@ enum State {
     ColorMap {
         next: usize,
         left: usize,
+        /// Whether an entry is another than before.
+        is_new: bool,
     },
     /// Rectangles to come.
     Rectangles(u32),
@@ -140,16 +142,20 @@ impl Stream {
         }
         match &mut self.state {
             State::Message => self.message(input, at, out),
-            State::ColorMap { next, left } => {
+            State::ColorMap { next, left, is_new } => {
                 let count = (input.len() / 6).min(*left);
                 for &[red, _, green, _, blue, _] in &input.as_chunks::<6>().0[..count] {
-                    self.formats.set_entry(*next, [red, green, blue]);
+                    *is_new |= self.formats.set_entry(*next, [red, green, blue]);
                     *next += 1;
                 }
                 *left -= count;
                 if *left == 0 {
+                    // A server that sends its map with each picture would be asked for ever.
+                    let is_new = *is_new;
                     self.state = State::Message;
-                    self.repaint(out);
+                    if is_new {
+                        self.repaint(out);
+                    }
                     return Ok(Some(count * 6));
                 }
                 Ok((count > 0).then_some(count * 6))
@@ -223,7 +229,7 @@ impl Stream {
             ServerMessage::SET_COLOR_MAP_ENTRIES => {
                 reader.byte()?;
                 let next = reader.u16()?;
-                self.state = State::ColorMap { next, left: reader.u16()? };
+                self.state = State::ColorMap { next, left: reader.u16()?, is_new: false };
             }
             ServerMessage::SERVER_CUT_TEXT => {
                 reader.take(3)?;

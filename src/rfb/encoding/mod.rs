@@ -175,11 +175,10 @@ impl Formats {
         }
     }
 
-    /// Sets an entry of the color map.
-    pub fn set_entry(&mut self, index: usize, color: [u8; 3]) {
-        self.pixel.set_entry(index, color);
-        self.compact.set_entry(index, color);
-        self.tight.set_entry(index, color);
+    /// Sets an entry of the color map. Whether that changed it.
+    pub fn set_entry(&mut self, index: usize, color: [u8; 3]) -> bool {
+        let Self { pixel, compact, tight } = self;
+        [pixel, compact, tight].map(|colors| colors.set_entry(index, color)).contains(&true)
     }
 }
 
