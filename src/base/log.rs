@@ -1,7 +1,7 @@
 //! The program's own log on stderr: one line each; a closed stderr loses them and nothing else.
 //!
 //! A command at a terminal says `ikvm-mcp: no such server`. A server's lines have their time in UTC, a level, and the
-//! number of the tool call they belong to: `2026-07-28T09:30:05Z info call 17: get_screenshot ns1: ok`.
+//! number of the tool call they belong to: `2026-07-28T09:30:05Z info call 17: get_screenshot ns1: done after 812 ms`.
 
 use std::cell::Cell;
 use std::fmt::{self, Display};

@@ -1,7 +1,7 @@
 //! The audit log: one JSON line a tool call, in a file or on stderr.
 //!
 //! ```json
-//! {"time":"2026-07-28T09:30:05Z","call":17,"client":"claude-code","session":"5f3a9c01","tool":"get_screenshot","server":"ns1","outcome":"ok","milliseconds":812,"bytes":20480}
+//! {"time":"2026-07-28T09:30:05Z","call":17,"client":"claude-code","session":"5f3a9c01","tool":"get_screenshot","server":"ns1","outcome":"done","milliseconds":812,"bytes":20480}
 //! ```
 //!
 //! No secret, no picture, and of a session the first characters: who knew all of it could cancel its calls. A file
