@@ -1,14 +1,22 @@
-//! The program's own log on stderr: one line each; a closed stderr loses them and nothing else.
+//! The program's own log on stderr: one line each; a stderr that is closed, or not read, loses them and nothing else.
 //!
 //! A command at a terminal says `ikvm-mcp: no such server`. A server's lines have their time in UTC, a level, and the
 //! number of the tool call they belong to: `2026-07-28T09:30:05Z info call 17: get_screenshot ns1: done after 812 ms`.
 
+mod lines;
+
 use std::cell::Cell;
 use std::fmt::{self, Display};
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use super::{bytes::clean_text, clock};
+use lines::Lines;
+
+/// A reader who takes longer for a line has stopped.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +47,8 @@ impl Level {
 }
 
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
-static HAS_TIMES: AtomicBool = AtomicBool::new(false);
+/// The way to stderr of a program that serves; `None` in it where no thread is left for that.
+static LINES: OnceLock<Option<Lines>> = OnceLock::new();
 
 thread_local! {
     static CALL: Cell<Option<u64>> = const { Cell::new(None) };
@@ -50,14 +59,23 @@ pub fn set_level(level: Level) {
     LEVEL.store(level as u8, Ordering::Relaxed);
 }
 
-/// From now on lines have times: somebody collects them.
+/// From now on lines have times: somebody collects them, or does not.
 pub fn add_times() {
-    HAS_TIMES.store(true, Ordering::Relaxed);
+    LINES.get_or_init(|| Lines::start(std::io::stderr(), PATIENCE).ok());
 }
 
 /// What a person at a terminal asked for, or has to know: written at any level.
 pub fn line(text: impl Display) {
     write(Level::Info, &text);
+}
+
+/// A whole line of another log that goes the same way.
+pub fn verbatim(line: String) {
+    match LINES.get() {
+        Some(Some(lines)) => lines.write(line),
+        // Not eprintln!: it panics when stderr is closed. In one piece, so that lines of two threads do not mix.
+        _ => drop(std::io::stderr().write_all(line.as_bytes())),
+    }
 }
 
 /// The program cannot do what it is there for.
@@ -87,13 +105,12 @@ fn log(level: Level, text: &dyn Display) {
 }
 
 fn write(level: Level, text: &dyn Display) {
-    let line = if HAS_TIMES.load(Ordering::Relaxed) {
+    let line = if LINES.get().is_some() {
         format!("{} {} {}{text}", clock::utc(), level.name(), Prefix(call()))
     } else {
         format!("ikvm-mcp: {text}")
     };
-    // Not eprintln!: it panics when stderr is closed. In one piece, so that lines of two threads do not mix.
-    let _ = std::io::stderr().write_all(format!("{}\n", clean_text(&line)).as_bytes());
+    verbatim(clean_text(&line) + "\n");
 }
 
 struct Prefix(Option<u64>);

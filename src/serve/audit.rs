@@ -62,8 +62,7 @@ impl Audit {
     pub fn write(&self, record: &Record<'_>) {
         let line = format!("{}\n", entry(record));
         match &self.to {
-            // A closed stderr loses it, as it does with the other log.
-            To::Stderr => drop(io::stderr().write_all(line.as_bytes())),
+            To::Stderr => log::verbatim(line),
             To::File { path, state } => state.lock().unwrap_or_else(PoisonError::into_inner).write(path, &line),
         }
     }

@@ -1,7 +1,12 @@
 //! The log and the audit log of the real program: who asked for what, and no secret.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -32,14 +37,14 @@ fn entries(text: &str) -> Vec<Value> {
 
 /// Lines written by the program so far; the last call's comes after its answer.
 fn wait_for(file: &PathBuf, lines: usize) -> Vec<Value> {
-    let watch = ikvm_mcp::base::Watch::new("waiting for the audit log", std::time::Duration::from_secs(60));
+    let watch = ikvm_mcp::base::Watch::new("waiting for the audit log", Duration::from_secs(60));
     loop {
         let text = fs::read_to_string(file).unwrap_or_default();
         if text.lines().filter(|line| !line.is_empty()).count() >= lines && text.ends_with('\n') {
             return entries(&text);
         }
         assert!(watch.left().is_ok(), "{text}");
-        std::thread::yield_now();
+        thread::yield_now();
     }
 }
 
@@ -142,4 +147,26 @@ fn every_line_of_a_call_has_its_time_and_number_at_each_level() {
     }
     assert!(of_call.clone().any(|line| line.contains("get_screenshot demo-sick: failed after")), "{debug}");
     assert!(of_call.count() >= 3, "{debug}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nobody() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ikvm-mcp"));
+    command.env_clear().args(["stdio", "--demo"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut program = command.spawn().unwrap();
+    let (mut input, output) = (program.stdin.take().unwrap(), BufReader::new(program.stdout.take().unwrap()));
+    let (answer, answers) = channel();
+    let reader = thread::spawn(move || output.lines().for_each(|line| answer.send(line.unwrap()).unwrap()));
+    // A line of the log is some 500 bytes, and a pipe takes 64 KiB.
+    for id in 0..300 {
+        let arguments = json!({ "serverId": "x".repeat(256) });
+        let params = json!({ "name": "console_status", "arguments": arguments });
+        let request = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
+        input.write_all(format!("{request}\n").as_bytes()).unwrap();
+        let answer = answers.recv_timeout(Duration::from_secs(60)).expect("it is held up");
+        assert!(answer.contains("no such server"), "{answer}");
+    }
+    drop(input);
+    assert!(program.wait().unwrap().success());
+    reader.join().unwrap();
 }
