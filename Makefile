@@ -63,7 +63,7 @@ audit: rust ## the dependencies: licenses, duplicates, sources, known vulnerabil
 fuzz: rust ## every parser against damaged input, FUZZ_SECONDS (60) each
 	tests/fuzz/run.sh
 
-peers: build ## the real outside world: conformance suite, MCP clients (installed into target/peers), VNC servers
+peers: build ## the real outside world: conformance suite, MCP clients (installed into target/peers), VNC servers, a booting Linux
 	$(CARGO) build --release --locked --example fakes
 	tests/peers/run.sh
 

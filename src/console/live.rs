@@ -302,7 +302,8 @@ impl Console for Live {
             if let Some(error) = &state.ended {
                 return Err(error.clone());
             }
-            let is_live = state.snapshot.frame.is_some() && now - state.snapshot.heard < freshness;
+            // Of a picture in the making, after a change of the size say, the rest is waited for.
+            let is_live = state.snapshot.complete && now - state.snapshot.heard < freshness;
             let asked = state.asked.filter(|(asked, _)| now - *asked < freshness);
             let is_answered = asked.is_some_and(|(_, before)| state.answers > before);
             if is_live || is_answered || state.closing {

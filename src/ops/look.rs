@@ -16,6 +16,10 @@ const CURRENT: Duration = Duration::from_secs(2);
 /// How long the provider may take to tell the power state, as a second witness.
 const POWER_LIMIT: Duration = Duration::from_secs(5);
 
+/// Goes with a picture that is not whole.
+pub(super) const INCOMPLETE: &str =
+    "the picture is incomplete: parts not drawn yet are black or as before a change of its size; look again";
+
 /// What a look at a console came to.
 pub(super) enum Looked {
     /// The console is open.
@@ -110,7 +114,7 @@ impl Look {
                 facts.add("note", "the screen is blank: a picture of one color arrived");
             }
             if !snapshot.complete {
-                facts.add("note", "the picture is incomplete: parts never drawn are black; look again");
+                facts.add("note", INCOMPLETE);
             }
             let unheard = now - snapshot.heard;
             if unheard > CURRENT {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Ops;
-use super::look::{Facts, Look, Looked, REFRESH_LIMIT, seconds};
+use super::look::{Facts, INCOMPLETE, Look, Looked, REFRESH_LIMIT, seconds};
 use crate::base::{Error, Watch, clock};
 use crate::text::{self, Library, Reading, Reason, RenderOptions, Status};
 
@@ -63,6 +63,7 @@ impl Ops {
         };
         json["server"] = server.into();
         json["picture"] = look.picture_id.as_str().into();
+        json["complete"] = look.snapshot.complete.into();
         json["power"] = look.power.map(|power| power.name()).into();
         Ok(ScreenText { text: self.render(&look, &render), json: Some(json) })
     }
@@ -131,6 +132,9 @@ impl Ops {
         let rendered = reading.render(options);
         let (headline, rows) = rendered.split_once('\n').unwrap_or((&rendered, ""));
         let mut text = format!("{headline} [picture {}, {age} old]\n", look.picture_id);
+        if !look.snapshot.complete {
+            text += &format!("note: {INCOMPLETE}\n");
+        }
         if !rows.is_empty() {
             text += OWN_WORDS;
             text.push('\n');

@@ -10,6 +10,7 @@ peers=$PWD/target/peers
 program=$(realpath "${IKVM_MCP:-target/release/ikvm-mcp}")
 node=$peers/node
 PATH=$node/node_modules/node/bin:$node/node_modules/.bin:$PATH
+export PYTHONDONTWRITEBYTECODE=1
 mkdir -p "$node" "$peers/home"
 rm -rf "$peers/logs" && mkdir "$peers/logs"
 
@@ -36,6 +37,19 @@ python() { # VERSION: the interpreter of a venv that has this version of the SDK
 }
 python1=$(python 1.30.0)
 python2=$(python 2.3.0)
+
+debian=$peers/debian
+unpack() { # FILE PATTERN PACKAGE: a file out of a package of this Debian, which is not installed
+    [ ! -s "$debian/$1" ] || return 0
+    rm -rf "$debian/package" && mkdir -p "$debian/package" && cd "$debian/package" &&
+        apt-get -o APT::Sandbox::User=root download "$3" >&2 &&
+        dpkg-deb --fsys-tarfile ./*.deb | tar -x --to-stdout --wildcards "$2" >"$debian/package/$1" &&
+        mv "$debian/package/$1" "$debian/$1" && rm -rf "$debian/package"
+}
+# The package of the newest kernel is empty and names the one that holds it.
+kernel=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | sed -n 's/^ *Depends: //p' | head -n 1 || true)
+(unpack vmlinuz './boot/vmlinuz-*' "${kernel:-linux-image-cloud-amd64}") || true
+(unpack busybox '*bin/busybox' busybox-static) || true
 
 # --- the server -----------------------------------------------------------------------------------------------
 
@@ -132,11 +146,27 @@ done
 check "Claude Code, HTTP" claude_connects ikvm-http --transport http "$url"
 check "Claude Code, stdio" claude_connects ikvm-stdio -- "$program" stdio --demo
 
+fakes=$PWD/target/release/examples/fakes
+"$python1" -c 'import PIL' 2>/dev/null || "$python1" -m pip install --quiet --disable-pip-version-check pillow
 if type -P qemu-system-x86_64 Xtigervnc tigervncpasswd xwd xlogo >/dev/null; then
-    "$python1" -c 'import PIL' 2>/dev/null || "$python1" -m pip install --quiet --disable-pip-version-check pillow
-    check "hosts.toml: QEMU, TigerVNC, a BMC by login" "$python1" "$sources/hosts.py" "$program" "$PWD/target/release/examples/fakes"
+    check "hosts.toml: QEMU, TigerVNC, a BMC by login" "$python1" "$sources/hosts.py" "$program" "$fakes" "$peers/logs/hosts"
 else
     echo "skipped: hosts.toml with QEMU and TigerVNC, which are not installed"
+fi
+
+if ! type -P qemu-system-x86_64 grub-mkimage >/dev/null || [ ! -e /usr/lib/grub/i386-pc/boot.img ]; then
+    echo "skipped: reading what QEMU boots; QEMU or GRUB (grub-common, grub-pc-bin) is not installed"
+elif [ ! -s "$debian/vmlinuz" ] || [ ! -s "$debian/busybox" ]; then
+    echo "skipped: reading what QEMU boots; Debian's packages linux-image-cloud-amd64 and busybox-static cannot be had here"
+else
+    check "text: GRUB, Linux and its panic, by QEMU and by a BMC" "$python1" "$sources/boot.py" "$program" "$fakes" \
+        "$debian/vmlinuz" "$debian/busybox" "$peers/logs/boot"
+fi
+
+if type -P Xvfb x11vnc xwd xclock xterm twm display >/dev/null && [ -e /usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf ]; then
+    check "no text: desktops under Xvfb" "$python1" "$sources/desktops.py" "$program" "$peers/logs/desktops"
+else
+    echo "skipped: desktops under Xvfb; Xvfb, x11vnc, xterm, twm, fonts or what else .ci/run names is not installed"
 fi
 
 check "VNC servers: QEMU, TigerVNC, TightVNC, x11vnc, websockify" \

@@ -4,12 +4,10 @@ pixel, in each encoding that they can send without loss, over each carrier, with
 
 Usage: vnc.py PROGRAM FOLDER. Everything runs on loopback, in FOLDER. Needs the programs that .ci/run installs."""
 
-import atexit
 import contextlib
 import json
 import os
 import pathlib
-import shutil
 import socket
 import struct
 import subprocess
@@ -17,51 +15,12 @@ import sys
 import threading
 import time
 
-program, folder = os.path.realpath(sys.argv[1]), pathlib.Path(sys.argv[2])
+from servers import LIMIT, Qemu, accepts, children, free_display, free_port, fresh, start, until
+
+program, folder = os.path.realpath(sys.argv[1]), fresh(sys.argv[2])
 PASSWORD = "secret12"
-LIMIT = 60  # seconds that anything may take
 ENCODINGS = {"Raw": 0, "RRE": 2, "CoRRE": 4, "Hextile": 5, "zlib": 6, "Tight": 7, "TightPNG": -260, "ZRLE": 16}
-children = []
 failures = []
-
-
-def start(*command, **options):
-    """Starts a server, which ends with us."""
-    log = open(folder / f"{pathlib.Path(command[0]).name}-{len(children)}.log", "w")
-    child = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, **options)
-    children.append(child)
-    return child
-
-
-@atexit.register
-def stop():
-    for child in reversed(children):
-        child.terminate()
-    for child in children:
-        child.wait()
-
-
-def free_port():
-    """A port above 5900 that nobody listens on."""
-    while True:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            if (port := listener.getsockname()[1]) > 5900:
-                return port
-
-
-def wait(what, wanted):
-    end = time.monotonic() + LIMIT
-    while not wanted():
-        if time.monotonic() > end:
-            raise TimeoutError(what)
-        time.sleep(0.05)
-
-
-def accepts(port):
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
 
 
 def pixels(picture):
@@ -178,53 +137,26 @@ def certificate():
     return key, cert, "sha256:" + openssl("x509", "-in", cert, "-noout", "-fingerprint", "-sha256").strip().split("=")[1]
 
 
-class Qemu:
-    """A machine that finds nothing to boot, with SeaBIOS saying so on its screen."""
+class Frozen(Qemu):
+    """A machine that finds nothing to boot, stopped where SeaBIOS has said so."""
 
     def __init__(self, *options, vnc="", running=True):
-        self.port, self.web = free_port(), free_port()
-        self.monitor = str(folder / f"monitor-{len(children)}")
-        display = f"127.0.0.1:{self.port - 5900},websocket={self.web}{vnc}"
-        start("qemu-system-x86_64", "-m", "64", "-net", "none", "-display", "none", "-vnc", display,
-              "-qmp", f"unix:{self.monitor},server=on,wait=off", *(() if running else ("-S",)), *options)
-        wait("QEMU", lambda: accepts(self.port) and accepts(self.web))
+        super().__init__(folder, *options, vnc=vnc, running=running)
         if running:
             self.freeze()
 
-    def command(self, name, **arguments):
-        with socket.socket(socket.AF_UNIX) as monitor:
-            monitor.connect(self.monitor)
-            answers = monitor.makefile()
-            answers.readline()
-            for message in ({"execute": "qmp_capabilities"}, {"execute": name, "arguments": arguments}):
-                monitor.sendall(json.dumps(message).encode() + b"\n")
-                while "return" not in (answer := json.loads(answers.readline())):
-                    assert "error" not in answer, answer
-
     def freeze(self):
-        """Waits until the firmware has said all that it has to say, and stops the machine there."""
-        size = [0]
-
-        def settled():
-            before, size[0] = size[0], self.truth()
-            time.sleep(1)
-            # A text cursor may blink: what counts is that the text mode is there and full of text.
-            return size[0][0] == b"720 400" and before != 0 and before[0] == size[0][0]
-
-        wait("SeaBIOS", settled)
-        time.sleep(2)
+        self.settle()
         self.command("stop")
         # Its last words and its cursor may not be drawn yet.
         self.truth()
 
     def truth(self):
-        picture = folder / "truth.ppm"
-        self.command("screendump", filename=str(picture))
-        return pixels(picture)
+        return pixels(self.screendump())
 
 
 def qemu(key, cert, pin):
-    machine = Qemu()
+    machine = Frozen()
     truth = machine.truth
     assert len(set(truth()[1])) > 1, "nothing on QEMU's screen"
     every_encoding("QEMU", machine.port, truth, ["Raw", "Hextile", "zlib", "Tight", "TightPNG", "ZRLE"])
@@ -234,7 +166,7 @@ def qemu(key, cert, pin):
     check("QEMU, TLS where it has none", insists, says("no TLS with a certificate, only 1 (None)"))
 
     secret = ("-object", f"secret,id=vp,data={PASSWORD}")
-    machine = Qemu(*secret, vnc=",password-secret=vp")
+    machine = Frozen(*secret, vnc=",password-secret=vp")
     url = f"vnc://127.0.0.1:{machine.port}"
     check("QEMU, a password", look(url, IKVM_CONSOLE_PASSWORD=PASSWORD), machine.truth())
     check("QEMU, a wrong password", look(url, IKVM_CONSOLE_PASSWORD="wrong"), says("did not accept the credentials"))
@@ -245,7 +177,7 @@ def qemu(key, cert, pin):
         ("X509None", tls, ",tls-creds=tls", {}),
         ("X509Vnc", tls + secret, ",tls-creds=tls,password-secret=vp", {"IKVM_CONSOLE_PASSWORD": PASSWORD}),
     ):
-        machine = Qemu(*options, vnc=vnc)
+        machine = Frozen(*options, vnc=vnc)
         url = f"vnc+tls://127.0.0.1:{machine.port}"
         check(f"QEMU, VeNCrypt {name}, pinned", look(url, IKVM_CONSOLE_TLS=pin, **password), machine.truth())
         check(f"QEMU, VeNCrypt {name}, not pinned", look(url, **password), says("its certificate is of an unknown authority (Peers CA)"))
@@ -257,7 +189,7 @@ def qemu(key, cert, pin):
 def draw(display):
     """Something to look at, on an X server; nothing in the middle, where the pointer is, which xwd may see."""
     for client, place in (["xlogo"], "+40+30"), (["xcalc"], "+700+30"), (["xmag", "-source", "64x64+0+0"], "+40+450"):
-        start(*client, "-display", display, "-geometry", place)
+        start(folder, *client, "-display", display, "-geometry", place)
 
 
 def xwd(display):
@@ -276,16 +208,16 @@ def settle(display):
         time.sleep(0.5)
         return before == last[0] and len(set(last[0][1][::300])) > 1
 
-    wait(display, settled)
+    until(display, settled)
 
 
 def x_server(name, *command):
     """Starts an X server on a display of its own; the display."""
-    number = next(n for n in range(40, 200) if not pathlib.Path(f"/tmp/.X11-unix/X{n}").exists())
+    number = free_display()
     display = f":{number}"
-    start(name, display, *command, "-geometry" if name != "Xvfb" else "-screen",
+    start(folder, name, display, *command, "-geometry" if name != "Xvfb" else "-screen",
           *(["1024x768"] if name != "Xvfb" else ["0", "1024x768x24"]))
-    wait(name, pathlib.Path(f"/tmp/.X11-unix/X{number}").exists)
+    until(name, pathlib.Path(f"/tmp/.X11-unix/X{number}").exists)
     draw(display)
     settle(display)
     return display
@@ -299,12 +231,12 @@ def tigervnc(key, cert, pin):
     every_encoding("TigerVNC", port, truth, ["Raw", "RRE", "Hextile", "Tight", "ZRLE"])
 
     bridge = free_port()
-    start("websockify", f"127.0.0.1:{bridge}", f"127.0.0.1:{port}")
-    wait("websockify", lambda: accepts(bridge))
+    start(folder, "websockify", f"127.0.0.1:{bridge}", f"127.0.0.1:{port}")
+    until("websockify", lambda: accepts(bridge))
     check("websockify before TigerVNC", look(f"ws://127.0.0.1:{bridge}/websockify?token=any"), truth())
     secure = free_port()
-    start("websockify", f"--cert={cert}", f"--key={key}", "--ssl-only", f"127.0.0.1:{secure}", f"127.0.0.1:{port}")
-    wait("websockify", lambda: accepts(secure))
+    start(folder, "websockify", f"--cert={cert}", f"--key={key}", "--ssl-only", f"127.0.0.1:{secure}", f"127.0.0.1:{port}")
+    until("websockify", lambda: accepts(secure))
     check("websockify with TLS before TigerVNC", look(f"wss://127.0.0.1:{secure}/", IKVM_CONSOLE_TLS=pin), truth())
 
     file = folder / "tigervnc-password"
@@ -336,9 +268,9 @@ def tightvnc():
 
 def x11vnc():
     display, port = x_server("Xvfb"), free_port()
-    start("x11vnc", "-display", display, "-rfbport", str(port), "-localhost", "-nopw", "-forever", "-shared", "-quiet",
+    start(folder, "x11vnc", "-display", display, "-rfbport", str(port), "-localhost", "-nopw", "-forever", "-shared", "-quiet",
           "-nocursor", "-noxdamage")
-    wait("x11vnc", lambda: accepts(port))
+    until("x11vnc", lambda: accepts(port))
     truth = lambda: xwd(display)
     every_encoding("x11vnc", port, truth, ["Raw", "RRE", "CoRRE", "Hextile", "zlib", "Tight", "ZRLE"])
     check("x11vnc, its own WebSocket", look(f"ws://127.0.0.1:{port}/"), truth())
@@ -383,7 +315,7 @@ class Mcp:
 
 def resize():
     """A machine is switched on while we look at it: its screen changes its size twice and more."""
-    machine = Qemu(running=False)
+    machine = Frozen(running=False)
     mcp = Mcp(vm=f"vnc://127.0.0.1:{machine.port}")
     before = mcp.look("vm")
     check("QEMU, before it is switched on", before, machine.truth())
@@ -399,8 +331,6 @@ def resize():
 
 
 def main():
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     credentials = certificate()
     qemu(*credentials)
     resize()

@@ -1,5 +1,6 @@
 //! A console that stays open: it stays current by itself, and ends as it should.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use ikvm_mcp::base::clock;
@@ -89,6 +90,28 @@ fn a_new_size_is_followed_whichever_way_it_is_told() {
         assert!(wait_for(&*console, &after).complete);
         console.close();
     }
+}
+
+#[test]
+fn a_look_right_after_a_new_size_waits_for_the_pixels_of_that_size() {
+    let after = rfb_encode::console(100, 30, 2);
+    let (picture, looks) = (after.clone(), AtomicUsize::new(0));
+    let server = Vnc::tcp(Setup::default(), move |asked| {
+        let is_new = asked.full && asked.size == (100, 30) && looks.fetch_add(1, Ordering::Relaxed) == 1;
+        let shown = if is_new { picture.clone() } else { screen(1) };
+        let is_due = asked.number == 0 || is_new;
+        Said::Bytes(if is_due { Encoder::new().update(&shown, Encoding::RAW) } else { Vec::new() })
+    });
+    let console = open(&access(&server.url()));
+    server.push([update_head(1), rectangle_head(0, 0, 100, 30, Encoding::DESKTOP_SIZE)].concat());
+    // The console's own question is the first, and stays without an answer.
+    let end = clock::now() + LONG;
+    while console.snapshot().complete {
+        assert!(clock::now() < end, "the new size never came");
+        std::thread::yield_now();
+    }
+    assert_shows(&console.refresh(&Watch::new("testing", LONG)).unwrap(), &after);
+    console.close();
 }
 
 #[test]

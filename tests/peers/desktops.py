@@ -1,0 +1,87 @@
+"""Desktops are no consoles: what real X programs draw is never read as text, and the tool says to take the picture.
+
+Usage: desktops.py PROGRAM FOLDER. Each desktop is an Xvfb of its own behind x11vnc, and read through the official Python
+SDK. None has an xterm in one of X's bitmap fonts: that is text, and may be read.
+"""
+
+import asyncio
+import contextlib
+import pathlib
+import subprocess
+import sys
+import time
+
+from servers import accepts, end, free_display, free_port, fresh, start, until
+from session import entry, look, read, session
+
+SIZE = "1280x800"
+# A long text to show.
+TEXT = str(pathlib.Path("README.md").resolve())
+SHELL = ["sh", "-c", f"cat '{TEXT}'; sleep 9999"]
+MONO = ["xterm", "-fa", "DejaVu Sans Mono", "-geometry", "100x30+20+20"]
+TERMINAL = [*MONO, "-fs", "11", "-bg", "black", "-fg", "gray90", "-e", *SHELL]
+CLOCKS = [["xclock", "-geometry", "300x300+40+40"], ["oclock", "-geometry", "200x200+400+60"],
+          ["xclock", "-digital", "-face", "DejaVu Serif-20", "-geometry", "+40+500"]]
+DESKTOPS = {  # their programs, in the order in which they begin
+    "clocks": CLOCKS,
+    "logo, eyes, calculator": [["xlogo", "-geometry", "500x400+30+30"], ["xeyes", "-geometry", "400x300+700+40"],
+                               ["xcalc", "-geometry", "+700+400"]],
+    "windows": [["xcalc", "-geometry", "+40+40"], ["xman", "-geometry", "+500+60"], *CLOCKS[1:], ["twm"]],
+    "terminal, light on dark": [TERMINAL],
+    "terminal, dark on light": [[*MONO, "-fs", "14", "-bg", "white", "-fg", "black", "-e", *SHELL]],
+    "terminal, small": [[*MONO, "-fs", "8", "-e", *SHELL]],
+    "terminals that overlap": [TERMINAL, ["xterm", "-fa", "DejaVu Serif", "-fs", "12", "-geometry", "80x20+300+300", "-e", *SHELL]],
+    "proportional text": [["xmore", TEXT], ["xedit", "-geometry", "600x500+640+100", TEXT]],
+    "a photo": [["display", "-window", "root", "-size", SIZE, "plasma:tomato-steelblue"]],
+    "a fine pattern": [["display", "-window", "root", "-size", SIZE, "pattern:hs_diagcross"]],
+}
+
+
+def dump(display):
+    """What the X server shows, by its own client."""
+    return subprocess.run(["xwd", "-root", "-silent", "-display", display], check=True, capture_output=True).stdout
+
+
+def drawn(display, before):
+    """Waits until the screen is another than before, and stays as it is."""
+    last = [before]
+
+    def settled():
+        time.sleep(0.3)
+        previous, last[0] = last[0], dump(display)
+        return previous == last[0] != before
+
+    until(f"something new on {display}", settled)
+
+
+async def main(program, folder):
+    read_as_text = []
+    for number, (name, clients) in enumerate(DESKTOPS.items()):
+        display, port = f":{free_display()}", free_port()
+        with contextlib.ExitStack() as ended:
+            def run(*command):
+                server = start(folder, *command)
+                ended.callback(end, server)
+
+            run("Xvfb", display, "-screen", "0", f"{SIZE}x24", "-noreset")
+            until("Xvfb", pathlib.Path(f"/tmp/.X11-unix/X{display[1:]}").exists)
+            for client, *arguments in clients:
+                before = dump(display)
+                run(client, "-display", display, *arguments)
+                drawn(display, before)
+            run("x11vnc", "-display", display, "-rfbport", str(port), "-localhost", "-nopw", "-forever", "-quiet", "-nocursor")
+            until("x11vnc", lambda: accepts(port))
+            hosts = folder / "hosts.toml"
+            hosts.write_text(entry("desk", port))
+            async with session(program, hosts) as client:
+                told, reading = await read(client, "desk")
+                picture, _ = await look(client, "desk")
+                picture.save(folder / f"{number}.png")
+                is_refused = reading["status"] == "none" and reading["text"] == "" and "get_screenshot" in reading["advice"]
+                if not is_refused:
+                    read_as_text.append(name)
+                print(f"{name} ({number}.png): {told.strip()}", flush=True)
+    assert not read_as_text, f"read as text: {read_as_text}"
+
+
+asyncio.run(main(sys.argv[1], fresh(sys.argv[2])))
