@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::bmc::Setup;
+use crate::support::client::Client;
 use crate::support::program::{Program, call, look};
 use crate::support::rfb_encode::console;
 use crate::support::world::World;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ikvm-mcp");
 const LOOKS: usize = 300;
+const PINGS: usize = 2_000;
 /// The load of an agent in a hurry, and for how long.
 const RATE: Duration = Duration::from_millis(50);
 const LOAD: Duration = Duration::from_secs(60);
@@ -22,6 +24,7 @@ const ROUNDS: usize = 4;
 
 pub fn run() {
     start();
+    guard();
     one_console();
     many();
 }
@@ -44,6 +47,28 @@ fn start() {
         call(&mut client, "get_screenshot", json!({ "serverId": server }));
     }
     println!("{:60} {:8.1} MB peak", "memory, after a look at each demo server", mebibytes(program.status("VmHWM")));
+}
+
+/// What the guard costs: the same question to the program and to tiny_http alone, in turns.
+fn guard() {
+    const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let bare = tiny_http::Server::http("127.0.0.1:0").expect("loopback has a port left");
+    let port = bare.server_addr().to_ip().expect("it listens on TCP").port();
+    let answering = thread::spawn(move || {
+        for request in bare.incoming_requests().take(PINGS) {
+            thread::spawn(move || {
+                let answer = tiny_http::Response::from_string(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+                request.respond(answer).expect("the client waits for it");
+            });
+        }
+    });
+    let program = Program::serve(PROGRAM, &["--demo"], Vec::new());
+    let [mut direct, mut guarded] = [Client::connect(port), program.client()];
+    let ping = |client: &mut Client| timed(|| assert_eq!(client.ask(PING, "").status, 200));
+    let (direct, guarded): (Vec<_>, Vec<_>) = (0..PINGS).map(|_| (ping(&mut direct), ping(&mut guarded))).unzip();
+    report("ping, tiny_http alone", direct);
+    report("ping, through the guard", guarded);
+    answering.join().expect("tiny_http answers");
 }
 
 fn one_console() {

@@ -1,17 +1,18 @@
 //! tiny_http on a socket of our own: what the guard let through is parsed and answered there.
 //!
 //! The socket is made in a folder that only we may enter, opened, and the folder removed where that is possible: then it
-//! has no name by the time anybody could call it, and a killed process leaves nothing behind.
+//! has no name by the time anybody could call it, and a killed process leaves nothing behind. Where its name has to stay,
+//! the next process removes it.
 //!
 //! Each connection carries one request and ends with its answer. That makes harmless what tiny_http 0.12 does with
 //! more: it queues what is pipelined without end, and lets a connection wait behind another one of its pool's threads.
 //! Its accept loop ends for good on one error, such as having no descriptor left, or panics on it: then a new server is
 //! started.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,12 @@ use crate::base::{Error, Kind, log, random};
 
 /// Where the socket may be made.
 const FOLDERS: [&str; 4] = ["/tmp", "/dev/shm", "/run", "."];
+/// How the folder of the socket is called, with 16 hexadecimal digits behind.
+const FOLDER: &str = "ikvm-mcp-";
+/// What the socket is called in it.
+const SOCKET: &str = "http";
+/// A folder without anybody in it is left over when it is older than this: a process may be about to listen there.
+const LEFT_OVER: Duration = Duration::from_secs(60);
 /// Linux' O_PATH: a file as a place, neither read nor written.
 const PLACE: i32 = 0o10_000_000;
 /// Between two attempts to start again.
@@ -74,6 +81,30 @@ fn remove(name: &Path) {
     let _ = name.parent().map(fs::remove_dir);
 }
 
+/// Removes the folders beside `own` that killed processes left: made as ours is, by our user, and nobody listens there.
+fn clear_beside(own: &Path) -> io::Result<()> {
+    let made = own.symlink_metadata()?;
+    let is_left_over = |other: &Metadata| {
+        let age = made.modified().ok().zip(other.modified().ok()).and_then(|(ours, its)| ours.duration_since(its).ok());
+        other.is_dir() && other.uid() == made.uid() && age.is_some_and(|age| age > LEFT_OVER)
+    };
+    for entry in own.parent().unwrap_or(own).read_dir()?.flatten() {
+        let name = entry.file_name();
+        let digits = name.to_str().and_then(|name| name.strip_prefix(FOLDER)).unwrap_or_default();
+        if digits.len() == 16
+            && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && entry.metadata().is_ok_and(|other| is_left_over(&other))
+        {
+            let socket = entry.path().join(SOCKET);
+            let is_there = UnixStream::connect(&socket);
+            if is_there.is_err_and(|error| matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound)) {
+                remove(&socket);
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Backend {
     pub(super) fn start() -> Result<Self, Error> {
         let running = Running::start().map_err(|error| {
@@ -93,8 +124,7 @@ impl Backend {
         let running = Arc::clone(&self.running());
         let connected = running.door.connect();
         // Its accept loop has panicked, and told nobody; or somebody cleared the folder with its name.
-        let is_closed =
-            |error: &io::Error| matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound);
+        let is_closed = |error: &io::Error| matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound);
         if connected.as_ref().is_err_and(is_closed) {
             running.server.unblock();
         }
@@ -136,7 +166,7 @@ impl Backend {
 
 impl Running {
     fn start() -> io::Result<Self> {
-        let mut failed = io::Error::from(io::ErrorKind::NotFound);
+        let mut failed = io::Error::from(ErrorKind::NotFound);
         for folder in FOLDERS {
             match Self::start_in(Path::new(folder)) {
                 Ok(running) => return Ok(running),
@@ -147,9 +177,11 @@ impl Running {
     }
 
     fn start_in(folder: &Path) -> io::Result<Self> {
-        let folder = folder.join(format!("ikvm-mcp-{}", random::hex::<8>().map_err(io::Error::other)?));
+        let folder = folder.join(format!("{FOLDER}{}", random::hex::<8>().map_err(io::Error::other)?));
         DirBuilder::new().mode(0o700).create(&folder)?;
-        let name = folder.join("http");
+        // Not to be able to look beside it is no reason not to serve.
+        let _ = clear_beside(&folder);
+        let name = folder.join(SOCKET);
         let bound = Self::bind(&name);
         if !bound.as_ref().is_ok_and(|(_, door)| door.socket.is_none()) {
             remove(&name);
@@ -195,7 +227,7 @@ mod tests {
         let mut client = loop {
             match backend.connect() {
                 Ok(client) => break client,
-                Err(error) => assert_eq!(error.kind(), io::ErrorKind::NotFound),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
             }
             thread::yield_now();
         };
@@ -204,5 +236,42 @@ mod tests {
         stop.stop();
         backend.close();
         server.join().unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let parent = std::env::temp_dir().join(format!("ikvm-mcp-left-over-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&parent);
+        let age = |path: &Path, seconds: u64| {
+            let folder = File::open(path).unwrap();
+            let made = folder.metadata().unwrap().modified().unwrap();
+            folder.set_modified(made - Duration::from_secs(seconds)).unwrap();
+        };
+        let make = |name: &str, seconds: u64| {
+            let folder = parent.join(name);
+            fs::create_dir_all(&folder).unwrap();
+            let listener = UnixListener::bind(folder.join(SOCKET)).unwrap();
+            age(&folder, seconds);
+            (folder, listener)
+        };
+        let [lives, killed, starts, foreign] = [
+            ("ikvm-mcp-0123456789abcdef", 3_600),
+            ("ikvm-mcp-00000000000000ff", 3_600),
+            ("ikvm-mcp-00000000000000fe", 0),
+            ("ikvm-mcp-something-else", 3_600),
+        ]
+        .map(|(name, seconds)| make(name, seconds));
+        let (own, _listener) = make("ikvm-mcp-00000000000000aa", 0);
+        let [killed, starts, foreign] = [killed, starts, foreign].map(|(folder, _)| folder);
+        let empty = parent.join("ikvm-mcp-00000000000000fd");
+        fs::create_dir(&empty).unwrap();
+        age(&empty, 3_600);
+
+        clear_beside(&own).unwrap();
+        assert!(!killed.exists() && !empty.exists());
+        for folder in [&lives.0, &starts, &foreign, &own] {
+            assert!(folder.join(SOCKET).exists(), "{}", folder.display());
+        }
+        fs::remove_dir_all(&parent).unwrap();
     }
 }
