@@ -66,9 +66,12 @@ pub enum Kind {
     Internal,
 }
 
-/// What went wrong, as one sentence with the next step.
+/// What went wrong, as one sentence with the next step. As large as a pointer, for every result has room for one.
 #[derive(Clone, Debug)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+#[derive(Clone, Debug)]
+struct Parts {
     kind: Kind,
     doing: String,
     what: String,
@@ -78,23 +81,42 @@ pub struct Error {
 
 impl Error {
     /// An error that happened: `what` without a full stop, numbers with units, the limit beside the value.
+    #[cold]
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, doing: String::new(), what: what.into(), hint: String::new(), source: None }
+        Self::of(kind, what.into())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn of(kind: Kind, what: String) -> Self {
+        Self(Box::new(Parts { kind, doing: String::new(), what, hint: String::new(), source: None }))
     }
 
     /// Says what we were doing. The outermost caller comes first in the sentence.
     #[must_use]
-    pub fn doing(mut self, doing: impl Into<String>) -> Self {
-        let doing = doing.into();
-        self.doing = if self.doing.is_empty() { doing } else { format!("{doing}: {}", self.doing) };
+    #[cold]
+    pub fn doing(self, doing: impl Into<String>) -> Self {
+        self.with_doing(doing.into())
+    }
+
+    #[inline(never)]
+    fn with_doing(mut self, doing: String) -> Self {
+        let inner = &mut self.0.doing;
+        *inner = if inner.is_empty() { doing } else { format!("{doing}: {inner}") };
         self
     }
 
     /// Names the next action as an imperative; the first hint, given closest to the cause, stays.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        if self.hint.is_empty() {
-            self.hint = hint.into();
+    #[cold]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        self.with_hint(hint.into())
+    }
+
+    #[inline(never)]
+    fn with_hint(mut self, hint: String) -> Self {
+        if self.0.hint.is_empty() {
+            self.0.hint = hint;
         }
         self
     }
@@ -102,24 +124,25 @@ impl Error {
     /// Keeps the cause, for `source()`; its text belongs into `what`.
     #[must_use]
     pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        self.source = Some(Arc::new(source));
+        self.0.source = Some(Arc::new(source));
         self
     }
 
     /// What a caller can act on.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.doing.is_empty() {
-            write!(f, "{}: ", self.doing)?;
+        let Parts { doing, what, hint, .. } = &*self.0;
+        if !doing.is_empty() {
+            write!(f, "{doing}: ")?;
         }
-        f.write_str(&self.what)?;
-        if !self.hint.is_empty() {
-            write!(f, "; {}", self.hint)?;
+        f.write_str(what)?;
+        if !hint.is_empty() {
+            write!(f, "; {hint}")?;
         }
         Ok(())
     }
@@ -127,7 +150,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.0.source.as_deref().map(|source| source as _)
     }
 }
 
