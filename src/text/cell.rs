@@ -73,6 +73,11 @@ impl Mask {
         inverse
     }
 
+    /// In how many of the first `dots` it differs from another.
+    pub fn differing(&self, other: &Self, dots: usize) -> u32 {
+        self.words(dots).iter().zip(other.words(dots)).map(|(a, b)| (a ^ b).count_ones()).sum()
+    }
+
     /// How many dots are set.
     pub fn count(&self) -> u32 {
         self.0.iter().map(|word| word.count_ones()).sum()
@@ -154,6 +159,23 @@ impl Cell {
             signals.push(luma);
         }
         signals
+    }
+
+    /// The dots that are not as most of the cell's edge, `width` being its dots across; `None` where it has one color.
+    pub fn written(&self, width: usize) -> Option<Mask> {
+        let mask = match self.content() {
+            Content::Flat(_) => return None,
+            Content::Two(_, _, mask) => mask,
+            Content::Many => self.signals().first()?.bright(),
+        };
+        let height = self.dots() / width;
+        let is_edge = |dot: &usize| {
+            let (x, y) = (dot % width, dot / width);
+            x == 0 || y == 0 || x + 1 == width || y + 1 == height
+        };
+        let edge = (0..self.dots()).filter(is_edge).count();
+        let inked = (0..self.dots()).filter(is_edge).filter(|&dot| mask.has(dot)).count();
+        Some(if inked * 2 > edge { mask.inverse(self.dots()) } else { mask })
     }
 
     /// The mean color of the dots that are set in `words`, and of the others.

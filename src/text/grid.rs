@@ -105,7 +105,7 @@ pub fn find(frame: &Frame, survey: &Survey, atlases: &[Atlas], anywhere: bool) -
     let of_size = |cell: (usize, usize)| atlases.iter().find(move |atlas| (atlas.width, atlas.height) == cell);
     let corners = atlases.iter().map(|atlas| (atlas, 0, 0));
     let usual = priors.into_iter().filter_map(|(cell, left, top)| of_size(cell).map(|atlas| (atlas, left, top)));
-    let elsewhere = anywhere.then(|| phases(frame, atlases)).into_iter().flatten();
+    let elsewhere = anywhere.then(|| phases(survey.profiles(frame), atlases)).into_iter().flatten();
     // The phases are computed only once the others have failed.
     for (atlas, left, top) in usual.chain(corners).chain(elsewhere) {
         let Some(trial) = judge(frame, survey, atlas, left, top) else { continue };
@@ -150,21 +150,11 @@ fn priors(width: usize, height: usize) -> Vec<((usize, usize), usize, usize)> {
 
 /// Scores the grid of `atlas` at an origin. `None` where no cell can be judged.
 fn judge<'a>(frame: &Frame, survey: &Survey, atlas: &'a Atlas, left: usize, top: usize) -> Option<Trial<'a>> {
-    let (columns, rows) = (frame.width.checked_sub(left)? / atlas.width, frame.height.checked_sub(top)? / atlas.height);
-    let mut seen = Vec::with_capacity(SAMPLES);
     let mut votes = vec![0_usize; atlas.faces.len()];
     let mut cell = Cell::default();
     let mut sum = Score::default();
     let mut cells = 0;
-    for (x, y) in survey.samples() {
-        let (Some(x), Some(y)) = (x.checked_sub(left), y.checked_sub(top)) else { continue };
-        let at = (x / atlas.width, y / atlas.height);
-        if at.0 >= columns || at.1 >= rows || seen.contains(&at) {
-            continue;
-        }
-        seen.push(at);
-        let (left, top) = (left + at.0 * atlas.width, top + at.1 * atlas.height);
-        let place = Place { left, top, width: atlas.width, height: atlas.height };
+    for place in survey.cells((atlas.width, atlas.height), (left, top)).take(4 * SAMPLES) {
         if !is_informative(cell.take(frame, place), atlas.width) {
             continue;
         }
@@ -176,7 +166,7 @@ fn judge<'a>(frame: &Frame, survey: &Survey, atlas: &'a Atlas, left: usize, top:
             }
         }
         let is_hopeless = HOPELESS.iter().any(|&(after, score)| cells == after && sum.mean() < score);
-        if cells == SAMPLES || is_hopeless || seen.len() == 4 * SAMPLES {
+        if cells == SAMPLES || is_hopeless {
             break;
         }
     }
@@ -218,8 +208,7 @@ pub fn is_informative(cell: &Cell, width: usize) -> bool {
 }
 
 /// Where each font's own edges fit those of the picture best, the best first.
-fn phases<'a>(frame: &Frame, atlases: &'a [Atlas]) -> impl Iterator<Item = (&'a Atlas, usize, usize)> + use<'a> {
-    let profiles = Profiles::of(frame);
+fn phases<'a>(profiles: &Profiles, atlases: &'a [Atlas]) -> impl Iterator<Item = (&'a Atlas, usize, usize)> + use<'a> {
     let mut trials = Vec::new();
     for atlas in atlases {
         for face in &atlas.faces {

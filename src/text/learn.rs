@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::cell::{Cell, Content, Mask, Place};
+use super::cell::{Cell, Place};
 use super::font::{Font, Glyph};
 use super::read::differ;
 use super::survey::Profiles;
@@ -243,10 +243,8 @@ fn grids(frame: &Frame, profiles: &Profiles, cell: (usize, usize)) -> Vec<Grid> 
             origins.push((across / 2 % width, down / 2 % height));
         }
     }
-    // Between characters there are fewer edges than within them.
-    let gap = |size: usize, at: usize| (0..size).map(|dot| if dot == at { 0.0 } else { 1.0 }).collect::<Vec<f32>>();
-    for (left, _) in profiles.phases_across(&gap(width, 0), PHASES.0) {
-        for (top, _) in profiles.phases_down(&gap(height, 0), PHASES.1) {
+    for left in profiles.gaps_across(width, PHASES.0) {
+        for top in profiles.gaps_down(height, PHASES.1) {
             origins.push((left, top));
         }
     }
@@ -442,21 +440,9 @@ fn shape(cells: &[&Bitmap], width: usize) -> Bitmap {
     (0..cells[0].len()).map(row).collect()
 }
 
-/// The dots of a cell that are not as most of its edge; none in a cell of one color.
+/// The dots of a cell that are written; none in a cell of one color.
 fn bitmap(cell: &Cell, width: usize) -> Option<Bitmap> {
-    let mask = match cell.content() {
-        Content::Flat(_) => return None,
-        Content::Two(_, _, mask) => mask,
-        Content::Many => cell.signals().first()?.bright(),
-    };
-    let height = cell.dots() / width;
-    let is_edge = |dot: &usize| {
-        let (x, y) = (dot % width, dot / width);
-        x == 0 || y == 0 || x + 1 == width || y + 1 == height
-    };
-    let edge = (0..cell.dots()).filter(is_edge).count();
-    let inked = (0..cell.dots()).filter(is_edge).filter(|&dot| mask.has(dot)).count();
-    let mask = if inked * 2 > edge { mask.inverse(cell.dots()) } else { mask };
-    let row = |y: usize| (0..width).fold(0, |row, x| row << 1 | u32::from(Mask::has(&mask, y * width + x)));
-    Some((0..height).map(row).collect())
+    let mask = cell.written(width)?;
+    let row = |y: usize| (0..width).fold(0, |row, x| row << 1 | u32::from(mask.has(y * width + x)));
+    Some((0..cell.dots() / width).map(row).collect())
 }

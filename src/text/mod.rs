@@ -16,6 +16,7 @@ mod read;
 mod render;
 mod scene;
 mod survey;
+mod unknown;
 
 pub use font::{Font, Glyph, Library};
 pub use grid::Grid;

@@ -8,6 +8,7 @@ use super::glyphs::{Atlas, Match, Verdict};
 use super::grid::{self, Grid, Score};
 use super::scene::{Scene, scene};
 use super::survey::Survey;
+use super::unknown;
 use crate::base::Frame;
 
 /// How far what was read can be trusted.
@@ -28,8 +29,10 @@ pub enum Status {
 pub enum Reason {
     /// One color, or nothing but a cursor.
     Blank,
-    /// A picture rather than text, or text in no font that is known.
+    /// A picture rather than text, or too little text in a font that is not known.
     Graphics,
+    /// What looks like text, in a font that is not known.
+    UnknownFont,
 }
 
 /// What a cell shows.
@@ -181,9 +184,12 @@ pub fn read(frame: &Frame, library: &Library, last: Option<&Grid>) -> Reading {
     if survey.busy() < FEWEST_TILES {
         return Reading::none(frame, if is_all_but_blank(frame) { Reason::Blank } else { Reason::Graphics });
     }
-    grid::find(frame, &survey, atlases, true)
-        .and_then(|grid| read_on(frame, atlases, &grid))
-        .unwrap_or_else(|| Reading::none(frame, Reason::Graphics))
+    let reading = grid::find(frame, &survey, atlases, true).and_then(|grid| read_on(frame, atlases, &grid));
+    match reading {
+        Some(reading) if !matches!(reading.status, Status::None(_)) => reading,
+        _ if unknown::is_text(frame, &survey) => Reading::none(frame, Reason::UnknownFont),
+        _ => Reading::none(frame, Reason::Graphics),
+    }
 }
 
 /// Whether no more than a cursor differs from the color of the last pixel.

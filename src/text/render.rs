@@ -41,9 +41,18 @@ impl Status {
     pub fn advice(self) -> Option<&'static str> {
         match self {
             Self::Exact | Self::Good => None,
-            Self::Uncertain => Some("text in a font that is not known well enough to be read; call get_screenshot"),
+            Self::Uncertain => Some(
+                "text in a font that is not known well enough to be read, or in a picture too poor; call get_screenshot \
+                 (`ikvm-mcp font learn` makes a font of such screens for IKVM_FONTS)",
+            ),
             Self::None(Reason::Blank) => Some("nothing on the screen but perhaps a cursor"),
-            Self::None(Reason::Graphics) => Some("graphics, or text in an unknown font; call get_screenshot"),
+            Self::None(Reason::Graphics) => {
+                Some("graphics, or too little text in a font that is not known; call get_screenshot")
+            }
+            Self::None(Reason::UnknownFont) => Some(
+                "looks like text in a font that is not known; call get_screenshot (`ikvm-mcp font learn` makes a font of \
+                 such screens for IKVM_FONTS)",
+            ),
         }
     }
 }

@@ -1,5 +1,9 @@
 //! Where a picture has edges: which parts are worth judging, and how edges repeat across and down.
 
+use std::cell::OnceCell;
+use std::collections::HashSet;
+
+use super::cell::Place;
 use crate::base::Frame;
 
 /// Pixels along an edge of a tile.
@@ -16,8 +20,11 @@ const LONGEST: (usize, usize) = (14, 24);
 
 /// The parts of a picture that have edges across and down.
 pub struct Survey {
+    /// Pixels across and down the picture.
+    size: (usize, usize),
     /// The middle of each busy tile.
     busy: Vec<(usize, usize)>,
+    profiles: OnceCell<Profiles>,
 }
 
 impl Survey {
@@ -49,7 +56,7 @@ impl Survey {
                 }
             }
         }
-        Self { busy }
+        Self { size: (frame.width, frame.height), busy, profiles: OnceCell::new() }
     }
 
     /// How many tiles of 8x8 pixels are busy.
@@ -57,15 +64,28 @@ impl Survey {
         self.busy.len()
     }
 
-    /// Points in busy tiles in an order that soon has been everywhere.
-    pub fn samples(&self) -> impl Iterator<Item = (usize, usize)> {
+    /// How edges repeat in the picture, which is `frame`; counted when it is first asked for.
+    pub fn profiles(&self, frame: &Frame) -> &Profiles {
+        self.profiles.get_or_init(|| Profiles::of(frame))
+    }
+
+    /// The cells with a busy tile, each once, in an order that soon has been everywhere: of the cells of a size in pixels
+    /// that lie on the picture whole, the first one's left and top edge being `origin`.
+    pub fn cells(&self, (width, height): (usize, usize), origin: (usize, usize)) -> impl Iterator<Item = Place> {
         let count = self.busy.len();
         // A step near the golden section that shares no factor with the count visits all.
         let mut step = (count as f64 * 0.618_034) as usize | 1;
         while count > 1 && gcd(step, count) != 1 {
             step += 1;
         }
-        (0..count).map(move |at| self.busy[at * step % count])
+        let mut seen = HashSet::new();
+        (0..count).filter_map(move |at| {
+            let (x, y) = self.busy[at * step % count];
+            let (column, row) = (x.checked_sub(origin.0)? / width, y.checked_sub(origin.1)? / height);
+            let place = Place { left: origin.0 + column * width, top: origin.1 + row * height, width, height };
+            let is_whole = place.left + width <= self.size.0 && place.top + height <= self.size.1;
+            (is_whole && seen.insert((column, row))).then_some(place)
+        })
     }
 }
 
@@ -135,15 +155,52 @@ impl Profiles {
     pub fn phases_down(&self, expected: &[f32], count: usize) -> Vec<(usize, f32)> {
         phases(&self.down, expected, count)
     }
+
+    /// The phases, in pixels, at which cells of a width seem to lie, the best first: between characters there are fewer
+    /// edges than within them.
+    pub fn gaps_across(&self, size: usize, count: usize) -> Vec<usize> {
+        gaps(&self.across, size, count)
+    }
+
+    /// The same for cells of a height.
+    pub fn gaps_down(&self, size: usize, count: usize) -> Vec<usize> {
+        gaps(&self.down, size, count)
+    }
+
+    /// How strongly columns of edges repeat after a number of pixels; 0 is not at all.
+    pub fn strength_across(&self, size: usize) -> f32 {
+        strength(&self.across, size)
+    }
+
+    /// The same for rows.
+    pub fn strength_down(&self, size: usize) -> f32 {
+        strength(&self.down, size)
+    }
 }
 
-fn phases(profile: &[u32], expected: &[f32], count: usize) -> Vec<(usize, f32)> {
-    let size = expected.len();
+/// A profile laid upon itself again and again.
+fn folded(profile: &[u32], size: usize) -> Vec<f32> {
     let mut folded = vec![0.0; size];
     for (at, &edges) in profile.iter().enumerate() {
         folded[at % size] += edges as f32;
     }
-    let folded = centered(&folded);
+    folded
+}
+
+fn strength(profile: &[u32], size: usize) -> f32 {
+    let folded = folded(profile, size);
+    let mean = folded.iter().sum::<f32>() / size as f32;
+    folded.iter().map(|edges| (edges / mean.max(1.0) - 1.0).powi(2)).sum::<f32>() / size as f32
+}
+
+fn gaps(profile: &[u32], size: usize, count: usize) -> Vec<usize> {
+    let expected: Vec<f32> = (0..size).map(|dot| if dot == 0 { 0.0 } else { 1.0 }).collect();
+    phases(profile, &expected, count).into_iter().map(|(phase, _)| phase).collect()
+}
+
+fn phases(profile: &[u32], expected: &[f32], count: usize) -> Vec<(usize, f32)> {
+    let size = expected.len();
+    let folded = centered(&folded(profile, size));
     let expected = centered(expected);
     let fit = |phase: usize| -> f32 { (0..size).map(|at| folded[(at + phase) % size] * expected[at]).sum() };
     let mut phases: Vec<(usize, f32)> = (0..size).map(|phase| (phase, fit(phase))).collect();

@@ -1,16 +1,17 @@
 //! Text: how long a screen takes to be read, and the large sweeps for accuracy that `make test` has no time for.
 
 use ikvm_mcp::base::Frame;
-use ikvm_mcp::text::{Library, Reading, read};
+use ikvm_mcp::text::{Font, Library, Reading, Reason, Status, read};
 
 use crate::measure;
 use crate::support::consoles::{Kind, Random, console};
-use crate::support::pictures::{KINDS, picture};
+use crate::support::pictures::{KINDS, STRANGE_WRITING, picture};
 use crate::support::tile::{Mode, coded};
 
 pub fn run() {
     speed();
     pictures();
+    unknown_fonts();
     fonts();
 }
 
@@ -41,17 +42,46 @@ fn speed() {
 fn pictures() {
     let mut random = Random(11);
     let sizes = [(640, 480), (720, 400), (800, 600), (1024, 768), (1920, 1080)];
-    let mut count = 0;
+    let (mut count, mut mistaken) = (0, 0);
     for _ in 0..1000 / KINDS / sizes.len() {
         for kind in 0..KINDS {
             for (width, height) in sizes {
                 let reading = look(&picture(kind, width, height, &mut random));
                 assert!(!reading.is_text(), "kind {kind}, {width}x{height}: {}", reading.headline());
+                let is_unknown = reading.status == Status::None(Reason::UnknownFont);
+                mistaken += usize::from(is_unknown && kind != STRANGE_WRITING);
                 count += 1;
             }
         }
     }
-    println!("{count} pictures that are no consoles: none read as text");
+    println!("{count} pictures that are no consoles: none read as text, {mistaken} taken for text in an unknown font");
+}
+
+/// Every font without the fonts of its family: is its text told from pictures?
+fn unknown_fonts() {
+    let mut random = Random(14);
+    let family = |name: &str| name.split('-').next().unwrap_or_default().to_owned();
+    for kind in [Kind::Log, Kind::Tokens, Kind::Menu] {
+        let (mut unknown, mut uncertain, mut graphics, mut near) = (0, 0, 0, 0);
+        for font in Library::shipped().fonts() {
+            let others = |other: &&Font| family(&other.name) != family(&font.name);
+            let library = Library::of(Library::shipped().fonts().iter().filter(others).cloned());
+            for size in [(720, 400), (1024, 768), (1920, 1080)] {
+                let offset = (random.below(font.width), random.below(font.height));
+                let (frame, _) = console(kind, font, size, offset, &mut random);
+                match read(&frame, &library, None).status {
+                    Status::None(Reason::UnknownFont) => unknown += 1,
+                    Status::None(_) => graphics += 1,
+                    Status::Uncertain => uncertain += 1,
+                    Status::Exact | Status::Good => near += 1,
+                }
+            }
+        }
+        println!(
+            "{kind:?} without the family of its font: {unknown} in an unknown font, {uncertain} uncertain, {graphics} \
+             taken for graphics, {near} read with a near one"
+        );
+    }
 }
 
 /// Every font in many sizes at random offsets.

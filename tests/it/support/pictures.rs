@@ -7,6 +7,9 @@ use super::consoles::Random;
 /// How many kinds there are.
 pub const KINDS: usize = 10;
 
+/// The kind that looks like text in a font that nobody has.
+pub const STRANGE_WRITING: usize = 9;
+
 /// A picture of one kind, from 0.
 pub fn picture(kind: usize, width: usize, height: usize, random: &mut Random) -> Frame {
     match kind {
@@ -19,7 +22,7 @@ pub fn picture(kind: usize, width: usize, height: usize, random: &mut Random) ->
         6 => desktop(width, height, random),
         7 => form(width, height, random),
         8 => icons(width, height, random),
-        _ => strange_writing(width, height, random),
+        STRANGE_WRITING.. => strange_writing(width, height, random),
     }
 }
 

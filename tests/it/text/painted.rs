@@ -5,7 +5,7 @@ use ikvm_mcp::text::{Font, Library, Reading, Reason, Status, read};
 
 use crate::support::consoles::{Kind, Random, console};
 use crate::support::paint::{GRAY, Screen};
-use crate::support::pictures::{KINDS, picture};
+use crate::support::pictures::{KINDS, STRANGE_WRITING, picture};
 use crate::support::tile::{Mode, coded};
 
 const SIZES: [(usize, usize); 5] = [(640, 480), (720, 400), (800, 600), (1024, 768), (1280, 1024)];
@@ -72,6 +72,10 @@ fn what_is_no_text_is_not_read_as_text() {
             let reading = read(&picture(kind, width, height, &mut random), Library::shipped(), None);
             assert!(!reading.is_text(), "{kind} {width}x{height}: {}", reading.headline());
             assert!(reading.lines().is_empty());
+            // Glyphs that nobody has are text that nobody can read.
+            if kind != STRANGE_WRITING {
+                assert_ne!(reading.status, Status::None(Reason::UnknownFont), "{kind} {width}x{height}");
+            }
         }
     }
 }
@@ -95,6 +99,26 @@ fn a_font_that_is_not_known_is_refused_or_marked() {
                 font.name,
                 reading.headline()
             );
+        }
+    }
+}
+
+#[test]
+fn text_in_a_font_that_is_not_known_is_told_from_pictures() {
+    let mut random = Random(13);
+    let fonts = Library::shipped().fonts();
+    for family in ["unifont-", "t-", "edk2-"] {
+        let others = Library::of(fonts.iter().filter(|font| !font.name.starts_with(family)).cloned());
+        for font in fonts.iter().filter(|font| font.name.starts_with(family) && font.name.ends_with("6")) {
+            let (frame, _) = console(Kind::Log, font, (1024, 768), (0, 0), &mut random);
+            let reading = read(&frame, &others, None);
+            assert!(
+                matches!(reading.status, Status::None(Reason::UnknownFont) | Status::Uncertain),
+                "{}: {}",
+                font.name,
+                reading.headline()
+            );
+            assert!(reading.lines().is_empty() && reading.headline().contains("font learn"));
         }
     }
 }

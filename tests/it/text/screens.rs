@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ikvm_mcp::base::Frame;
-use ikvm_mcp::text::{Library, Reading, Status, read};
+use ikvm_mcp::text::{Library, Reading, Reason, Status, read};
 
 use crate::support::read_png;
 use crate::support::tile::{Mode, coded};
@@ -108,6 +108,17 @@ fn screens_without_loss_are_read_exactly() {
         assert_eq!((reading.status, reading.exact_share), (Status::Exact, 1.0), "{}", screen.name);
         let again = read(&screen.frame, Library::shipped(), reading.grid.as_ref());
         assert_eq!(again, reading, "{} on the grid of the last reading", screen.name);
+    }
+}
+
+#[test]
+fn screens_in_a_font_that_is_not_known_are_told_from_pictures() {
+    for (name, family) in [("17", "unifont-"), ("18", "vga-"), ("20", "edk2-"), ("28", "t-")] {
+        let fonts = Library::shipped().fonts().iter().filter(|font| !font.name.starts_with(family)).cloned();
+        let screen = Screen::all().into_iter().find(|screen| screen.name.starts_with(name)).unwrap();
+        let reading = read(&screen.frame, &Library::of(fonts), None);
+        assert_eq!(reading.status, Status::None(Reason::UnknownFont), "{}", screen.name);
+        assert!(reading.lines().is_empty());
     }
 }
 
