@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::changes::Changes;
 use super::{Console, Signal, Snapshot};
-use crate::base::{Error, Frame, Kind, Watch, clock};
+use crate::base::{Error, Frame, Kind, Watch, clock, log};
 use crate::net::Channel;
 use crate::net::stream::Read;
 
@@ -33,7 +33,7 @@ pub(super) trait Talk: Send {
     /// there is something to see, and returns when the connection ends; Ok when `close` ended it.
     fn talk(&mut self, shared: &Shared, watch: &Watch) -> Result<(), Error>;
 
-    /// Logs out of whatever `talk` logged in to, within about a second.
+    /// Logs out of whatever `talk` logged in to, within 5 s.
     fn log_out(&mut self);
 }
 
@@ -108,8 +108,11 @@ pub(super) fn open(mut talk: Box<dyn Talk>, beginning: Beginning, watch: &Watch)
     let shared = Arc::new(Shared::new(beginning));
     let thread = std::thread::Builder::new().name("console".to_owned());
     let thread = thread.spawn({
-        let (shared, watch) = (Arc::clone(&shared), watch.clone());
-        move || shared.run(&mut *talk, &watch)
+        let (shared, watch, call) = (Arc::clone(&shared), watch.clone(), log::call());
+        move || {
+            let _work = log::work_for(call);
+            shared.run(&mut *talk, &watch);
+        }
     });
     let thread = thread.map_err(|error| {
         Error::new(Kind::Internal, "this machine has no thread left for a console").caused_by(error)
@@ -282,7 +285,7 @@ impl Shared {
 /// What to do about an error where nobody closer to its cause knew better.
 fn with_hint(error: Error) -> Error {
     let hint = match error.kind() {
-        Kind::Denied => "request a new console access",
+        Kind::Denied => "check the user, the password and the link that the console is given",
         Kind::Unsupported => "use the BMC's own viewer",
         Kind::Cancelled | Kind::Internal => return error,
         _ => "try again",
@@ -319,8 +322,9 @@ impl Console for Live {
             }
             (before, request)
         };
-        if let Some((channel, bytes)) = request {
-            channel.send(&bytes)?;
+        if let Some((channel, bytes)) = request.filter(|(_, bytes)| !bytes.is_empty()) {
+            // A connection that broke is seen by its own thread.
+            let _ = channel.send(&bytes);
         }
         let waker = Arc::clone(&self.shared);
         let _hook = watch.on_cancel(move || waker.update(|_| ()));
@@ -338,7 +342,6 @@ impl Console for Live {
             let sharpen = state.phrases.as_mut().and_then(|phrases| phrases.sharpen.take());
             (state.channel.clone(), sharpen)
         };
-        // A connection that broke is seen by its own thread.
         channel.zip(sharpen).is_some_and(|(channel, sharpen)| channel.send(&sharpen()).is_ok())
     }
 

@@ -41,24 +41,35 @@ pub(super) struct Look {
 impl Ops {
     /// Opens the console of `server` where it is not open, and takes its current snapshot.
     pub(super) fn look(&self, server: &str, patience: Option<Duration>, watch: &Watch) -> Result<Looked, Error> {
-        let lease = match self.sessions.acquire(server, patience, watch)? {
-            Joined::Open(lease) => lease,
-            Joined::Opening { stage, since } => {
-                return Ok(Looked::Opening(format!(
-                    "The console of {server} is still being opened: {stage}, {:.0} s so far. Call again: the opening \
-                     goes on meanwhile, and the next call joins it.",
-                    since.as_secs_f64()
-                )));
-            }
-        };
-        let snapshot = if lease.just_opened {
-            lease.console.snapshot()
-        } else {
-            lease.console.refresh(&watch.within("waiting for the current picture", REFRESH_LIMIT))?
-        };
-        let power = snapshot.power.or_else(|| self.power(server, watch));
-        let picture_id = picture_id(&lease, &snapshot);
-        Ok(Looked::At(Look { snapshot, power, picture_id, lease }))
+        let mut is_second = false;
+        loop {
+            let lease = match self.sessions.acquire(server, patience, watch)? {
+                Joined::Open(lease) => lease,
+                Joined::Opening { stage, since } => {
+                    return Ok(Looked::Opening(format!(
+                        "The console of {server} is still being opened: {stage}, {:.0} s so far. Call again: the \
+                         opening goes on meanwhile, and the next call joins it.",
+                        since.as_secs_f64()
+                    )));
+                }
+            };
+            let snapshot = if lease.just_opened {
+                Ok(lease.console.snapshot())
+            } else {
+                lease.console.refresh(&watch.within("waiting for the current picture", REFRESH_LIMIT))
+            };
+            let snapshot = match snapshot {
+                // It ended while it was asked: it is opened again, once.
+                Err(_) if !is_second && lease.console.ended().is_some() => {
+                    is_second = true;
+                    continue;
+                }
+                snapshot => snapshot?,
+            };
+            let power = snapshot.power.or_else(|| self.power(server, watch));
+            let picture_id = picture_id(&lease, &snapshot);
+            return Ok(Looked::At(Look { snapshot, power, picture_id, lease }));
+        }
     }
 
     /// What the provider says, as a second witness.
@@ -89,7 +100,10 @@ impl Look {
         }
         Some(match (self.power, self.snapshot.signal) {
             (Some(Power::Off), _) => "none: the host is powered off; switch it on and look again",
-            (_, Signal::None) => {
+            (None, Signal::None) => {
+                "none: the console has no video signal; the host may be off: look again in some seconds"
+            }
+            (Some(Power::On), Signal::None) => {
                 "none: the host is on but gives no video signal; it may be between video modes (look again in some \
                  seconds) or use another graphics card (set the primary display to onboard in its firmware)"
             }

@@ -30,6 +30,8 @@ use sessions::{Limits, Sessions};
 
 /// How long everything that is open may take to close when the program ends.
 pub const CLOSING_LIMIT: Duration = Duration::from_millis(2_800);
+/// How long a release waits for it: a slow BMC takes some seconds to log us out.
+const RELEASE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the operator can set.
 #[derive(Clone, Debug)]
@@ -102,8 +104,13 @@ impl Ops {
     /// Closes the console of `server` now, for people who want its viewer; returns when it is logged out. Says what it
     /// came to.
     pub fn release(&self, server: &str, watch: &Watch) -> Result<String, Error> {
-        let released = self.sessions.release(server, &watch.within("closing the console", CLOSING_LIMIT));
-        Ok(if released.map_err(|error| error.doing(format!("release of the console of {server}")))? {
+        let released = self.sessions.release(server, &watch.within("closing the console", RELEASE_LIMIT));
+        let told = |error: Error| {
+            error
+                .doing(format!("release of the console of {server}"))
+                .hint("it goes on closing: try its viewer in 30 s")
+        };
+        Ok(if released.map_err(told)? {
             format!("The console of {server} is closed and logged out; the next look opens it again.")
         } else {
             format!("No console of {server} was open here.")

@@ -137,10 +137,14 @@ impl Sessions {
     pub fn acquire(&self, server: &str, patience: Option<Duration>, watch: &Watch) -> Result<Joined, Error> {
         let asked = clock::now();
         let mut opened = false;
+        let mut joined: Option<Watch> = None;
         let mut table = self.table();
         loop {
             if table.ended {
                 return Err(Error::new(Kind::Cancelled, "the program is ending"));
+            }
+            if joined.as_ref().is_some_and(Watch::is_cancelled) {
+                return Err(released());
             }
             let mut gone = None;
             match table.slots.get_mut(server) {
@@ -174,6 +178,7 @@ impl Sessions {
                 },
                 Some(Slot::Opening { watch: opening }) => {
                     watch.show(opening.stage());
+                    joined = Some(opening.clone());
                     if patience.is_some_and(|patience| clock::now() - asked >= patience) {
                         return Ok(Joined::Opening { stage: opening.stage(), since: opening.elapsed() });
                     }
@@ -193,21 +198,14 @@ impl Sessions {
     /// Closes the console of `server` now, or ends its opening; returns when that is done. Says whether there was one.
     pub fn release(&self, server: &str, watch: &Watch) -> Result<bool, Error> {
         let mut table = self.table();
-        let opening = match table.slots.get(server) {
-            Some(Slot::Open(_)) => {
-                self.start_closing(&mut table, server);
-                None
-            }
-            Some(Slot::Opening { watch }) => Some(watch.clone()),
-            Some(Slot::Closing) => None,
+        match table.slots.get(server) {
+            Some(Slot::Open(_)) => self.start_closing(&mut table, server),
+            // Under the lock: an opening that succeeds at this moment sees it, and closes.
+            Some(Slot::Opening { watch }) => watch.cancel(),
+            Some(Slot::Closing) => {}
             Some(Slot::Failed { .. }) | None => return Ok(false),
-        };
-        drop(table);
-        if let Some(opening) = opening {
-            opening.cancel();
         }
         self.shared.changed.notify_all();
-        let mut table = self.table();
         loop {
             match table.slots.get(server) {
                 Some(Slot::Closing) => {}
@@ -275,6 +273,8 @@ impl Sessions {
     }
 
     fn start_opening(&self, table: &mut Table, server: &str) {
+        let now = clock::now();
+        table.slots.retain(|_, slot| !matches!(slot, Slot::Failed { until, .. } if *until <= now));
         let watch = Watch::new("opening the console", OPENING_LIMIT);
         table.slots.insert(server.to_owned(), Slot::Opening { watch: watch.clone() });
         let (sessions, name, call) = (self.clone(), server.to_owned(), log::call());
@@ -284,7 +284,7 @@ impl Sessions {
             let opened = opened.unwrap_or_else(|_| {
                 Err(Error::new(Kind::Internal, "opening the console panicked").hint("report this as a bug"))
             });
-            sessions.finish_opening(&name, opened);
+            sessions.finish_opening(&name, opened, &watch);
         };
         if let Err(error) = thread::Builder::new().name("open".into()).spawn(job) {
             let error = Error::new(Kind::Internal, format!("no thread for the console: {error}"));
@@ -292,7 +292,7 @@ impl Sessions {
         }
     }
 
-    fn finish_opening(&self, server: &str, opened: Result<Box<dyn Console>, Error>) {
+    fn finish_opening(&self, server: &str, opened: Result<Box<dyn Console>, Error>, watch: &Watch) {
         let mut table = self.table();
         match opened {
             Ok(console) => {
@@ -302,14 +302,14 @@ impl Sessions {
                 let (number, console) = (table.last_number, Arc::from(console));
                 let session = Session { number, console, memory: Arc::default(), users: 0, expires };
                 table.slots.insert(server.to_owned(), Slot::Open(session));
-                if table.ended {
+                if table.ended || watch.is_cancelled() {
                     self.start_closing(&mut table, server);
                 } else {
                     self.ensure_reaper(&mut table);
                 }
             }
+            // It was released, or the program ends: nothing to remember.
             Err(error) if error.kind() == Kind::Cancelled => {
-                // Whoever still waits starts a new opening, unless the program ends.
                 table.slots.remove(server);
             }
             Err(error) => {
@@ -326,17 +326,17 @@ impl Sessions {
         let Some(Slot::Open(session)) = table.slots.insert(server.to_owned(), Slot::Closing) else {
             return;
         };
-        let (sessions, server) = (self.clone(), server.to_owned());
-        let console = Arc::clone(&session.console);
+        let (sessions, name, console) = (self.clone(), server.to_owned(), Arc::clone(&session.console));
         let job = move || {
             if catch_unwind(AssertUnwindSafe(|| console.close())).is_err() {
                 log::error("closing a console panicked: report this as a bug");
             }
-            sessions.table().slots.remove(&server);
+            sessions.table().slots.remove(&name);
             sessions.shared.changed.notify_all();
         };
         if thread::Builder::new().name("close".into()).spawn(job).is_err() {
-            log::error("no thread to close a console: its session at the BMC ends by itself later");
+            log::error("no thread to close a console: it closes as soon as nobody uses it");
+            table.slots.remove(server);
         }
     }
 
@@ -397,6 +397,11 @@ impl Sessions {
             table = self.shared.changed.wait_timeout(table, pause).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
+
+/// What those hear who still wait for an opening, or at a console, that was released.
+pub(super) fn released() -> Error {
+    Error::new(Kind::Cancelled, "the console was released meanwhile").hint("call again to open it anew")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use regex_lite::{Regex, RegexBuilder};
 use super::Ops;
 use super::jobs::Joined;
 use super::look::{Facts, Look, Looked, REFRESH_LIMIT, seconds};
-use super::sessions::OPENING_LIMIT;
+use super::sessions::{OPENING_LIMIT, released};
 use crate::base::{Error, Frame, Kind, Power, Watch, clock};
 use crate::text::{Reading, Reason, RenderOptions, Status};
 
@@ -137,11 +137,13 @@ impl Ops {
                 watch.note(format!("last new line: {line}"));
             }
             watch.sleep(TICK)?;
-            if look.lease.is_released() {
-                return Err(Error::new(Kind::Cancelled, "the console was released meanwhile").hint("wait again"));
+            // Where it ended by itself, another call may have opened it again.
+            if look.lease.is_released() && look.lease.console.ended().is_none() {
+                return Err(released());
             }
             if let Err(error) = self.look_again(server, &mut look, &mut asked, watch) {
-                if look.lease.console.ended().is_none() {
+                // Whoever took the console from us keeps it.
+                if look.lease.console.ended().is_none() || error.kind() == Kind::Busy {
                     return Err(error);
                 }
                 let old = look.snapshot.frame.clone();

@@ -238,6 +238,55 @@ fn a_release_ends_an_opening_that_nobody_waits_for() {
 }
 
 #[test]
+fn who_waits_for_an_opening_that_is_released_hears_it_and_opens_no_other() {
+    let (_shut, work) = gated();
+    let bench = bench(LONG, 8, work);
+    let caller = watch();
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| bench.sessions.acquire("a", None, &caller).err().unwrap());
+        while caller.stage() != "waiting at the gate" {
+            thread::yield_now();
+        }
+        assert!(bench.sessions.release("a", &watch()).unwrap());
+        assert!(waits.join().unwrap().to_string().contains("released"));
+    });
+    assert_eq!(bench.counts.opened(), 1);
+    assert!(bench.sessions.table().slots.is_empty());
+}
+
+#[test]
+fn an_opening_that_succeeds_although_it_was_released_is_closed() {
+    let (open, gate): (Sender<()>, Receiver<()>) = channel();
+    let gate = Mutex::new(gate);
+    let bench = bench(LONG, 8, move |watch| {
+        gate.lock().unwrap().recv().unwrap();
+        // Too late to take notice.
+        while !watch.is_cancelled() {
+            thread::yield_now();
+        }
+        Ok(())
+    });
+    let opening = bench.sessions.acquire("a", Some(Duration::ZERO), &watch()).unwrap();
+    assert!(matches!(opening, Joined::Opening { .. }));
+    open.send(()).unwrap();
+    assert!(bench.sessions.release("a", &watch()).unwrap());
+    assert_eq!((bench.counts.opened(), bench.counts.closed()), (1, 1));
+}
+
+#[test]
+fn servers_that_failed_are_forgotten() {
+    let bench = bench(LONG, 8, |_| Err(Error::new(Kind::NotFound, "no such server")));
+    assert!(bench.sessions.acquire("a", None, &watch()).is_err());
+    bench.sessions.table().slots.values_mut().for_each(|slot| {
+        if let Slot::Failed { until, .. } = slot {
+            *until = clock::now();
+        }
+    });
+    assert!(bench.sessions.acquire("b", None, &watch()).is_err());
+    assert_eq!(bench.sessions.table().slots.keys().collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
 fn the_end_cancels_openings_and_lets_nothing_new_in() {
     let (_shut, work) = gated();
     let bench = bench(LONG, 8, work);

@@ -91,6 +91,33 @@ fn a_wait_outlasts_a_console_that_hangs_up() {
 }
 
 #[test]
+fn a_wait_goes_on_at_the_console_that_another_call_opened_again() {
+    let bench = bench(Setup::default());
+    bench.begin(text("GNU GRUB"));
+    bench.bmcs[0].hang_up();
+    let watch = Watch::new("waiting for the second console", LONG);
+    while bench.bmcs[0].counts().kvm_opens < 2 {
+        watch.left().unwrap();
+        bench.look("a");
+    }
+    bench.bmcs[0].show(&picture(GRUB));
+    let waited = bench.wait(text("GNU GRUB"));
+    assert!(waited.is_met, "{}", waited.text);
+    bench.end();
+}
+
+#[test]
+fn a_wait_ends_when_somebody_takes_the_console() {
+    let bench = bench(Setup::default());
+    bench.begin(text("never"));
+    bench.bmcs[0].send(packet::packet(packet::STOP, 10, &[]));
+    let error = bench.try_wait(text("never"), 50, None).unwrap_err();
+    assert!(error.kind() == Kind::Busy && error.to_string().contains("administrator"), "{error}");
+    assert_eq!(bench.bmcs[0].counts().kvm_opens, 1);
+    bench.end();
+}
+
+#[test]
 fn a_console_that_somebody_wants_back_is_not_opened_again_by_a_wait() {
     let bench = bench(Setup::default());
     thread::scope(|scope| {
