@@ -38,8 +38,8 @@ pub trait Console: Send + Sync {
     /// Why the connection ended by itself, once it has.
     fn ended(&self) -> Option<Error>;
 
-    /// Ends the session in the protocol's own way and logs out; returns when all is closed, within 2 s.
-    /// Closing again does nothing.
+    /// Ends the session in the protocol's own way and logs out; returns when all is closed: within 2 s, or 7 s where a BMC
+    /// is slow to log us out. Closing again does nothing.
     fn close(&self);
 }
 

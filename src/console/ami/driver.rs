@@ -5,7 +5,10 @@
 //! | 3 s | connected | 57 KEEP_ALIVE |
 //! | 100 ms | video flows | 60 FPS_DIFF, always 0: a frame is decoded before the next is read |
 //! | 3 s | there is no whole picture | 11 GET_FULL_SCREEN |
-//! | 30 s | connected | 34 POWER_STATUS |
+//! | 10 s | connected | 34 POWER_STATUS |
+//!
+//! A BMC that has answered the last and then says nothing at all while it is asked three times is gone, and its picture
+//! is of the past.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,7 +31,6 @@ const PICTURE_LIMIT: Duration = Duration::from_secs(30);
 
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 const FPS_DIFF: Duration = Duration::from_millis(100);
-const POWER_QUERY: Duration = Duration::from_secs(30);
 /// Between two requests for the full screen while there is no whole picture.
 const FULL_SCREEN: Duration = Duration::from_secs(3);
 /// And at least, whatever asks for it.
@@ -52,6 +54,8 @@ const OFF_LIMIT: Duration = Duration::from_secs(1);
 
 /// Bytes by which the session knows what answered.
 const GREETING: usize = 8;
+/// Questions for the power state in a row that a BMC may leave unanswered.
+const MAX_UNANSWERED: u32 = 3;
 /// Broken frames in a row before the console is given up.
 const MAX_FAULTS: u32 = 20;
 
@@ -86,6 +90,9 @@ pub(super) struct Driver<'a> {
     fault: Option<DecodeError>,
     faults: u32,
     paused: bool,
+    /// Between two questions for the power state, and how many there were since the BMC said anything.
+    power_query: Duration,
+    unanswered: u32,
     next_keep_alive: Instant,
     next_fps_diff: Instant,
     next_power: Instant,
@@ -96,7 +103,7 @@ pub(super) struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    pub(super) fn new(shared: &'a Shared, channel: Arc<dyn Channel>, config: Config) -> Self {
+    pub(super) fn new(shared: &'a Shared, channel: Arc<dyn Channel>, config: Config, power_query: Duration) -> Self {
         let now = clock::now();
         Self {
             shared,
@@ -124,6 +131,8 @@ impl<'a> Driver<'a> {
             fault: None,
             faults: 0,
             paused: false,
+            power_query,
+            unanswered: 0,
             next_keep_alive: now,
             next_fps_diff: now,
             next_power: now,
@@ -233,6 +242,7 @@ impl<'a> Driver<'a> {
                 Err(Error::new(Kind::Peer, "the console closed the connection").hint("try again"))
             }
             Read::Data => {
+                self.unanswered = 0;
                 self.session.receive(&self.buffer);
                 if self.beginning.len() < GREETING {
                     self.beginning.extend_from_slice(&self.buffer);
@@ -252,7 +262,7 @@ impl<'a> Driver<'a> {
             Event::Allowed { .. } => {
                 self.greeted = true;
                 self.shared.allow(Some(PHRASES));
-                (self.next_keep_alive, self.next_power) = (now + KEEP_ALIVE, now + POWER_QUERY);
+                (self.next_keep_alive, self.next_power) = (now + KEEP_ALIVE, now + self.power_query);
             }
             Event::Validated { master, index } => {
                 self.validated = Some(now);
@@ -367,9 +377,17 @@ impl<'a> Driver<'a> {
         let mut due = self.next_keep_alive;
         let Some(validated) = self.validated else { return Ok(due) };
         if now >= self.next_power {
-            self.next_power = now + POWER_QUERY;
+            if self.power.is_some() && self.unanswered >= MAX_UNANSWERED {
+                let seconds = (self.power_query * self.unanswered).as_secs();
+                return Err(
+                    Error::new(Kind::Peer, format!("the console has said nothing for {seconds} s")).hint("try again")
+                );
+            }
+            self.next_power = now + self.power_query;
+            self.unanswered += 1;
             self.send(Command::POWER_STATUS)?;
         }
+        due = due.min(self.next_power);
         if self.last_video.is_some_and(|last| now - last < FLOWS) {
             if now >= self.next_fps_diff {
                 self.next_fps_diff = now + FPS_DIFF;

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::refused::AGAIN;
 use super::{Attempt, Call, Line};
 use crate::base::bytes::clean_text;
 use crate::base::url::percent_encode;
@@ -39,7 +40,8 @@ mod rpc;
 const MAX_REDIRECTS: usize = 5;
 /// The longest value of a cookie or token that is believed; those seen have 8 to 40 characters.
 const MAX_VALUE: usize = 512;
-const LOGOUT_LIMIT: Duration = Duration::from_millis(1_000);
+/// A slow BMC takes 2 s for the TLS handshake and the call; a session that it keeps counts for half an hour.
+const LOGOUT_LIMIT: Duration = Duration::from_secs(5);
 /// With it the firmware waits for a connection-complete packet.
 const RECONNECT: &str = "KVM_SESSION_RECONNECT";
 
@@ -123,7 +125,9 @@ impl Live {
         // A body in JSON is refused by some firmware, the pair in the query ends in a log.
         let (user, password) = (percent_encode(&bmc.user), percent_encode(bmc.password.reveal()));
         let body = Some(format!("username={user}&password={password}").into_bytes());
-        let response = self.client.send(&Request { method: Method::Post, url: &url, headers, body }, &patient)?;
+        // Cut short it may be, its cookie came: that session must end.
+        let response =
+            self.client.send_leniently(&Request { method: Method::Post, url: &url, headers, body }, &patient)?;
         let answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         let is_success = response.status == 200 && answer["ok"] == 0;
         // Before anything else: a session that began must end, whatever else is wrong with it.
@@ -190,11 +194,11 @@ impl Live {
             if !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(response);
             }
-            let location = response.header("location").unwrap_or_default();
-            let next = url.join(location)?;
+            let next = response.header("location").and_then(|location| url.join(location).ok());
+            let next = next.ok_or_else(|| Error::new(Kind::Peer, format!("{url} redirects to no URL")))?;
             if (next.host.as_str(), next.port(), next.is_tls()) != (url.host.as_str(), url.port(), url.is_tls()) {
                 let what = format!("{url} sends us to another host, {}", next.origin());
-                return Err(Error::new(Kind::Peer, clean_text(&what)).hint("request a new console access"));
+                return Err(Error::new(Kind::Peer, clean_text(&what)).hint(AGAIN));
             }
             if is_login(&next) {
                 return Err(turned_away("the viewer page leads to a login page"));
@@ -277,7 +281,11 @@ impl Live {
 
     /// Whether the firmware knows reconnection; `None` where its list cannot be read.
     fn features(&self, watch: &Watch) -> Result<Option<bool>, Error> {
-        let (url, response) = self.api("/api/configuration/project", watch)?;
+        let (url, response) = match self.api("/api/configuration/project", watch) {
+            // Hung up on: some firmware has no such list.
+            Err(error) if error.kind() == Kind::Peer => return Ok(None),
+            answer => answer?,
+        };
         if response.status == 401 {
             check(&response).map_err(|error| error.doing(format!("GET {url}")))?;
         }
@@ -297,7 +305,7 @@ impl Live {
 impl Line for Live {
     fn dial(&mut self, attempt: Attempt, watch: &Watch) -> Result<Call, Error> {
         let hint = match &self.entry {
-            Entry::Viewer(_) => "request a new console access",
+            Entry::Viewer(_) => AGAIN,
             Entry::Login(_) => "try again; on some firmware an account's next login ends its last one",
         };
         let turned_away = |error: Error| if error.kind() == Kind::Denied { error.hint(hint) } else { error };

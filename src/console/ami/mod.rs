@@ -19,6 +19,8 @@ mod screen;
 use driver::Driver;
 pub(super) use login::Live;
 
+const POWER_QUERY: Duration = Duration::from_secs(10);
+
 /// Where sessions come from: the BMC's web server, or a recording.
 pub(super) trait Line: Send {
     /// A new connection and a new token. The second attempt comes after a refusal that may lie in how we began, so
@@ -30,7 +32,12 @@ pub(super) trait Line: Send {
         FRESH
     }
 
-    /// Logs out of whatever `dial` logged in to, within about a second; again, or before any `dial`, it does nothing.
+    /// Between two questions for the power state, which also tell whether the BMC is still there.
+    fn power_query(&self) -> Duration {
+        POWER_QUERY
+    }
+
+    /// Logs out of whatever `dial` logged in to, within 5 s; again, or before any `dial`, it does nothing.
     fn log_out(&mut self);
 }
 
@@ -85,7 +92,7 @@ impl Talk for Ami {
                 Call::Rfb { channel, password } => return vnc::take_over(shared, channel, password, &[], watch),
             };
             shared.connected(&channel);
-            let mut driver = Driver::new(shared, Arc::clone(&channel), config);
+            let mut driver = Driver::new(shared, Arc::clone(&channel), config, self.0.power_query());
             match driver.open(watch) {
                 Err(_) if driver.hears_rfb() => {
                     return vnc::take_over(shared, channel, None, &driver.beginning, watch);

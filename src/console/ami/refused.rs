@@ -5,6 +5,9 @@ use crate::ivtp::{Refusal, StopReason, Validation};
 
 const FULL_HINT: &str = "close another viewer or try again in 30 min";
 
+/// What to do where the session, not the one who asks, is refused.
+pub(super) const AGAIN: &str = "try again: that begins a new session";
+
 /// The error for a refusal.
 pub(super) fn refused(refusal: Refusal) -> Error {
     let (kind, hint) = match refusal {
@@ -19,7 +22,7 @@ pub(super) fn refused(refusal: Refusal) -> Error {
         Refusal::Invalid(Validation(6)) => {
             (Kind::Denied, "check whether the BMC sees this machine behind another address")
         }
-        Refusal::Invalid(_) => (Kind::Denied, "request a new console access"),
+        Refusal::Invalid(_) => (Kind::Denied, AGAIN),
     };
     Error::new(kind, refusal.to_string()).hint(hint)
 }
@@ -27,7 +30,7 @@ pub(super) fn refused(refusal: Refusal) -> Error {
 /// The error for a session that the BMC ended.
 pub(super) fn stopped(reason: StopReason) -> Error {
     let (kind, hint) = match reason {
-        StopReason::LOGGED_OUT => (Kind::Denied, "request a new console access"),
+        StopReason::LOGGED_OUT => (Kind::Denied, AGAIN),
         StopReason::TAKEN | StopReason::VNC => (Kind::Busy, "try again when nobody else uses the console"),
         _ => (Kind::Peer, "try again"),
     };

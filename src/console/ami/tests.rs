@@ -76,6 +76,7 @@ struct Talk {
     says: Vec<u8>,
     heard: Vec<(Command, u16)>,
     is_closed: bool,
+    is_mute: bool,
     panics: bool,
 }
 
@@ -145,7 +146,9 @@ impl Channel for Bmc {
                 let count = talk.heard.iter().filter(|(heard, _)| *heard == packet.command).count();
                 talk.heard.push((packet.command, packet.status));
                 talk.is_closed |= self.closes && packet.command == Command::STOP_SESSION_IMMEDIATE;
-                talk.says.extend((self.react)(packet.command, count));
+                if !talk.is_mute {
+                    talk.says.extend((self.react)(packet.command, count));
+                }
                 bytes = &bytes[length..];
             }
         });
@@ -165,6 +168,7 @@ struct Lines(Arc<Mutex<Dialed>>);
 struct Dialed {
     bmcs: VecDeque<Arc<Bmc>>,
     attempts: Vec<Attempt>,
+    power_query: Option<Duration>,
     log_outs: u32,
 }
 
@@ -194,6 +198,10 @@ impl Line for Lines {
             channel,
             config: Config { token, client_ip, server_ip: None, username, hello: Hello::New, era: Era::Html5 },
         })
+    }
+
+    fn power_query(&self) -> Duration {
+        self.0.lock().unwrap().power_query.unwrap_or(POWER_QUERY)
     }
 
     fn log_out(&mut self) {
@@ -357,6 +365,22 @@ fn a_console_that_ends_by_itself_says_why_and_is_logged_out() {
     drop(console);
     // It ended the session, so there is nobody to take leave of.
     assert_eq!((bmc.heard(Command::STOP_SESSION_IMMEDIATE), lines.log_outs()), (0, 1));
+}
+
+#[test]
+fn a_bmc_that_answered_and_says_nothing_any_more_is_gone() {
+    let bmc = Arc::new(Bmc::good());
+    let lines = Lines::new(&[&bmc]);
+    lines.0.lock().unwrap().power_query = Some(Duration::from_millis(20));
+    let console = lines.open().unwrap();
+    let asked = |talk: &Talk| talk.heard.iter().filter(|(command, _)| *command == Command::POWER_STATUS).count();
+    bmc.wait("more questions than may go unanswered", |talk| asked(talk) > 8);
+    assert!(console.ended().is_none());
+    bmc.update(|talk| talk.is_mute = true);
+    bmc.wait("the end", |talk| talk.is_closed);
+    assert!(console.ended().unwrap().to_string().contains("the console has said nothing for"));
+    drop(console);
+    assert_eq!((bmc.heard(Command::STOP_SESSION_IMMEDIATE), lines.log_outs()), (1, 1));
 }
 
 #[test]

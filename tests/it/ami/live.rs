@@ -183,6 +183,16 @@ fn a_console_can_be_closed_by_any_thread_and_more_than_once() {
 }
 
 #[test]
+fn a_slow_web_server_is_given_the_time_to_log_us_out() {
+    let bmc = showing(Setup::default());
+    let console = open(&bmc);
+    bmc.change(|setup| setup.web_time = Duration::from_millis(1_500));
+    console.close();
+    assert_eq!(bmc.counts().logouts, 1, "it returns when we are logged out");
+    bmc.assert_all_closed();
+}
+
+#[test]
 fn a_console_that_is_dropped_is_closed() {
     let bmc = showing(Setup::default());
     drop(open(&bmc));

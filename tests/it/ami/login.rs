@@ -38,7 +38,7 @@ fn logins(bmc: &Bmc) -> usize {
 
 #[test]
 fn a_login_leads_to_the_same_picture_and_is_ended() {
-    for login in [Login::Given, Login::Seeded] {
+    for login in [Login::Given, Login::Seeded, Login::Overcounted] {
         let bmc = showing(Setup { login, ..Setup::default() });
         assert_eq!(*look_at(&bmc, &access(&bmc)), picture(SCREEN), "{login:?}");
         let counts = bmc.counts();

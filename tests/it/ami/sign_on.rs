@@ -56,6 +56,7 @@ fn each_firmware_gets_its_own_validation() {
     for (setup, wanted) in [
         (Setup::default(), (438, Some((58, 1)))),
         (Setup::ovh(), (373, Some((58, 1)))),
+        (Setup { features: Features::HangsUp, ..Setup::ovh() }, (373, Some((58, 1)))),
         (Setup::old(), (373, None)),
         (Setup { complete: None, features: Features::Plain, ..Setup::default() }, (438, None)),
         (unreadable, (373, Some((58, 1)))),

@@ -38,7 +38,8 @@ pub fn handler(shared: Arc<Shared>) -> Handler {
         let is_java = shared.state().setup.rpc.is_some();
         let reply = if is_java { rpc::answer(&shared, request, stream) } else { answer(&shared, request) };
         shared.update(|state| state.busy -= 1);
-        reply
+        let overcounts = request.method == "POST" && shared.state().setup.login == Login::Overcounted;
+        if overcounts { rpc::send(reply, 700, stream) } else { reply }
     })
 }
 
@@ -120,7 +121,7 @@ impl State {
             Login::Result(result) => return json(200, format!("{{ \"ok\": {result} }}")),
             Login::Page => return Reply::ok("text/html", "<html><body>Welcome to nginx!</body></html>"),
             Login::Seeded if self.cookie(request).is_none() => return unauthorized(1009, "Invalid Authentication"),
-            Login::Given | Login::Seeded | Login::MustChange => {}
+            Login::Given | Login::Seeded | Login::MustChange | Login::Overcounted => {}
         }
         if !is_known(request, "username", "password") {
             return unauthorized(1005, "Could not login");
@@ -192,6 +193,7 @@ impl State {
     fn features(&self) -> Reply {
         match self.setup.features {
             Features::Unreadable => Reply::status(500, "<html>Internal Server Error</html>"),
+            Features::HangsUp => Reply::Taken,
             Features::Plain => json(200, "[ { \"feature\": \"MEDIA\" } ]"),
             Features::Reconnect => {
                 json(200, "[ { \"feature\": \"MEDIA\" }, { \"feature\": \"KVM_SESSION_RECONNECT\" } ]")

@@ -21,8 +21,12 @@ pub fn answer(shared: &Shared, request: &Request, stream: &mut dyn Stream) -> Re
         }),
         _ => not_found(),
     });
+    send(reply, if request.path() == "/Java/jviewer.jnlp" { rpc.overcount } else { 0 }, stream)
+}
+
+/// Sends an answer that announces so many bytes more than come, and ends the connection.
+pub fn send(reply: Reply, more: usize, stream: &mut dyn Stream) -> Reply {
     let Reply::Answer { status, headers, body } = reply else { return reply };
-    let more = if request.path() == "/Java/jviewer.jnlp" { rpc.overcount } else { 0 };
     let mut head = format!("HTTP/1.0 {status} OK\r\nContent-Length: {}\r\n", body.len() + more);
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));

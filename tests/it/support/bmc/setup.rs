@@ -178,6 +178,8 @@ pub enum Login {
     Result(i32),
     /// 200 and a page: no MegaRAC at all.
     Page,
+    /// A session, in an answer that announces more bytes than come.
+    Overcounted,
 }
 
 /// What the endpoints for KVM tokens answer.
@@ -200,6 +202,8 @@ pub enum Features {
     Plain,
     /// 500 instead of a list.
     Unreadable,
+    /// The end of the connection instead of a list.
+    HangsUp,
 }
 
 /// What the WebSocket upgrade meets.
