@@ -46,9 +46,7 @@ impl Route {
             Self::Recording(_) => "recording".to_owned(),
         }
     }
-}
 
-impl Route {
     /// The host and the port that are connected to first, and whether TLS begins at once; `None` for a recording, and
     /// for a URL that is none.
     pub fn address(&self) -> Option<(String, u16, bool)> {

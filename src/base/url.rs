@@ -133,7 +133,8 @@ impl Url {
 
     /// Where a `Location` header leads: an absolute URL, `//host`, `/path`, or a path beside this one.
     pub fn join(&self, location: &str) -> Result<Self, Error> {
-        if location.contains("://") {
+        let before_host = location.split_once("://").map(|(scheme, _)| scheme);
+        if before_host.is_some_and(|scheme| !scheme.contains(['/', '?', '#'])) {
             return Self::parse(location);
         }
         if let Some(rest) = location.strip_prefix("//") {
@@ -247,6 +248,8 @@ mod tests {
             ("?d=2", "https://h/a/b?d=2"),
             ("//other/x", "https://other/x"),
             ("http://other:81/", "http://other:81/"),
+            ("/c?back=https://h/a", "https://h/c?back=https://h/a"),
+            ("?back=https://h/a", "https://h/a/b?back=https://h/a"),
         ] {
             assert_eq!(url.join(location).unwrap().reveal(), wanted);
         }

@@ -100,10 +100,14 @@ fn random_key() -> Result<String, Error> {
 }
 
 fn request(upgrade: &Upgrade<'_>, key: &str) -> Result<String, Error> {
+    let target = upgrade.url.target();
+    // A path may have come percent-encoded in the URL of a viewer.
+    if target.contains(|ch: char| ch.is_control() || ch.is_whitespace()) {
+        return Err(Error::new(Kind::Peer, "its path has a space or a control character"));
+    }
     let mut head = format!(
-        "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+        "GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: {key}\r\n",
-        upgrade.url.target(),
         upgrade.url.authority()
     );
     if !upgrade.subprotocols.is_empty() {

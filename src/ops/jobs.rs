@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::base::{Error, Kind, Watch, clock};
+use crate::base::{Error, Kind, Watch, clock, log};
 
 /// How many jobs are there at most, those included whose result nobody has fetched.
 const MAX_JOBS: usize = 64;
@@ -134,7 +134,9 @@ impl<T: Send + Sync + 'static> Jobs<T> {
         work: impl FnOnce(&Watch) -> Result<T, Error> + Send + 'static,
     ) -> Result<(), Error> {
         let (shared, key, number, watch) = (Arc::clone(&self.shared), key.to_owned(), job.number, job.watch.clone());
+        let call = log::call();
         let work = move || {
+            let _work = log::work_for(call);
             let result = catch_unwind(AssertUnwindSafe(|| work(&watch)));
             let result = result
                 .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "the wait panicked").hint("report this as a bug")));

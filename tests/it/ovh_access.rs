@@ -282,6 +282,13 @@ fn a_refused_request_is_not_made_twice_and_one_turned_away_unheard_is() {
 }
 
 #[test]
+fn a_task_that_ovh_forgot_is_no_word_about_the_server() {
+    let (fake, ovh) = start();
+    fake.fail("GET /dedicated/server/ns1.example/task/701", 1, Fault::Refuse(404, "", "This task does not exist"));
+    assert_says(access(&ovh, Wanted::Any), Kind::Peer, &["no longer knows its access task; try again"]);
+}
+
+#[test]
 fn an_address_that_no_viewer_has_is_refused_without_being_repeated() {
     for value in ["javascript:token=1", "http://bmc.example/?token=1", "ftp://bmc.example/?token=1"] {
         let (fake, ovh) = start();

@@ -191,6 +191,10 @@ impl Ovh {
                 self.api.get(&path, &whole).map(read_task)?
             });
             task = next.map_err(|error| match error.kind() {
+                // That there is no such task says nothing about the server.
+                Kind::NotFound => {
+                    Error::new(Kind::Peer, "OVH no longer knows its access task").hint("try again in a minute")
+                }
                 Kind::Timeout(_) if whole.left().is_err() => {
                     let what = format!("no access from OVH within {:.0} s ({stage})", whole.elapsed().as_secs_f64());
                     Error::new(Kind::Timeout(stage), what)

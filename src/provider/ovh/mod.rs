@@ -104,8 +104,9 @@ impl Ovh {
 
     /// Each server in its place, with its failure where its details are missing.
     fn fetch_details(&self, names: &[&str], watch: &Watch) -> Vec<(Server, Option<Error>)> {
-        let next = AtomicUsize::new(0);
+        let (next, call) = (AtomicUsize::new(0), log::call());
         let work = || {
+            let _work = log::work_for(call);
             let mut done = Vec::new();
             while let Some((index, name)) = next_of(&next, names) {
                 done.push((index, self.fetch_server(name, watch)));

@@ -374,6 +374,14 @@ fn a_control_character_in_a_header_never_reaches_the_wire() {
 }
 
 #[test]
+fn a_path_that_is_more_than_a_path_never_reaches_the_wire() {
+    let url = Url::parse("ws://127.0.0.1:9/").unwrap().with("ws", "/ HTTP/1.1\r\nX-Injected: 1");
+    let upgrade = Upgrade { url: &url, headers: Vec::new(), subprotocols: BOTH };
+    let error = ws::open(&upgrade, &trust(), &Watch::new("testing", LONG)).err().unwrap();
+    assert!(error.to_string().ends_with("its path has a space or a control character"), "{error}");
+}
+
+#[test]
 fn a_silent_server_times_out_by_the_name_of_the_stage() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
