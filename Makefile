@@ -6,7 +6,7 @@ CARGO ?= cargo
 MUSL := x86_64-unknown-linux-musl
 STATIC := target/$(MUSL)/release/ikvm-mcp
 
-.PHONY: help rust demo build test lint check bench static dist audit fuzz peers clean
+.PHONY: help rust demo build test lint check oldest bench static dist audit fuzz miri peers clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
@@ -31,6 +31,11 @@ lint: rust ## format, clippy and documentation, warnings as errors
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
 check: lint test static ## lint + test + static
+
+oldest: OLDEST = $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml).0
+oldest: rust ## compiles with the oldest Rust that it says it does
+	@rustup run $(OLDEST) cargo --version >/dev/null || rustup toolchain install $(OLDEST) --profile minimal
+	CARGO_TARGET_DIR=target/oldest rustup run $(OLDEST) cargo check --locked --all-targets
 
 bench: rust ## the speed figures
 	$(CARGO) bench --locked --bench bench
@@ -63,8 +68,16 @@ audit: rust ## the dependencies: licenses, duplicates, sources, known vulnerabil
 fuzz: rust ## every parser against damaged input, FUZZ_SECONDS (60) each
 	tests/fuzz/run.sh
 
-peers: build ## the real outside world: conformance suite, MCP clients (installed into target/peers), VNC servers, a booting Linux
-	$(CARGO) build --release --locked --example fakes
+# What goes through so much that Miri would need more than minutes for each.
+LONG := a_frame_without_end damage_never_panics a_dc_coefficient_alone the_two_transforms_agree a_jpeg_cut_anywhere \
+	gzip_that_unpacks_without_end paints_for_ever server_init_is_checked
+miri: rust ## the decoders' tests under Miri, which sees undefined behavior, in what they use, too
+	@$(CARGO) +nightly miri --version >/dev/null 2>&1 || { echo "Miri is missing: run \`rustup toolchain install nightly --profile minimal --component miri,rust-src\`"; exit 1; }
+	CARGO_TARGET_DIR=target/miri $(CARGO) +nightly miri test --locked --lib -- ast2500:: ivtp:: rfb:: text:: \
+		base::jpeg base::png base::frame base::bytes base::base64 base::url $(addprefix --skip ,$(LONG))
+
+peers: $(if $(IKVM_MCP),rust,build) ## the real outside world: conformance suite, MCP clients (installed into target/peers), VNC servers, a booting Linux
+	$(CARGO) build --locked --example fakes
 	tests/peers/run.sh
 
 clean:

@@ -146,7 +146,7 @@ done
 check "Claude Code, HTTP" claude_connects ikvm-http --transport http "$url"
 check "Claude Code, stdio" claude_connects ikvm-stdio -- "$program" stdio --demo
 
-fakes=$PWD/target/release/examples/fakes
+fakes=$PWD/target/debug/examples/fakes
 "$python1" -c 'import PIL' 2>/dev/null || "$python1" -m pip install --quiet --disable-pip-version-check pillow
 if type -P qemu-system-x86_64 Xtigervnc tigervncpasswd xwd xlogo >/dev/null; then
     check "hosts.toml: QEMU, TigerVNC, a BMC by login" "$python1" "$sources/hosts.py" "$program" "$fakes" "$peers/logs/hosts"
