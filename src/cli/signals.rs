@@ -1,4 +1,8 @@
-//! The signals that end the program: what is open is closed first, and a second signal ends it at once.
+//! The signals that end the program: what is open is closed first.
+//!
+//! Whoever ends it likes to do so twice: the terminal and then a wrapper that passes on what the terminal sent, or a
+//! client that tries harder after a tenth of a second. So a second signal ends it at once only after the time that
+//! closing may take.
 //!
 //! | signal | from |
 //! |---|---|
@@ -13,8 +17,8 @@ use std::thread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
-use crate::base::log;
-use crate::ops::Ops;
+use crate::base::{clock, log};
+use crate::ops::{CLOSING_LIMIT, Ops};
 
 /// Closes what is open and ends the program with this exit status.
 pub fn exit_on_signals(ops: &Arc<Ops>, status: i32) {
@@ -40,9 +44,13 @@ pub fn on_signals(end: impl FnOnce() + Send + 'static) {
     thread::spawn(move || {
         let mut byte = [0];
         if signals.read_exact(&mut byte).is_ok() {
+            let first = clock::now();
             thread::spawn(move || {
-                let _ = signals.read_exact(&mut byte);
-                std::process::exit(1);
+                while signals.read_exact(&mut byte).is_ok() {
+                    if clock::now() - first > CLOSING_LIMIT {
+                        std::process::exit(1);
+                    }
+                }
             });
             end();
         }

@@ -198,11 +198,6 @@ impl Coverage {
         self.missing == 0 && self.total() > 0
     }
 
-    /// Painted pixels in percent, rounded down: 100 only when complete.
-    pub fn percent(&self) -> u8 {
-        ((self.total() - self.missing) * 100 / self.total().max(1)) as u8
-    }
-
     fn mark(&mut self, rect: Rect) -> usize {
         let (right, bottom) = (self.width.min(rect.x + rect.width), self.height.min(rect.y + rect.height));
         if self.missing == 0 || rect.x >= right {
@@ -234,14 +229,14 @@ mod tests {
     #[test]
     fn coverage_counts_each_pixel_once_and_clips() {
         let mut coverage = Coverage::new(130, 3);
-        assert_eq!((coverage.missing(), coverage.percent(), coverage.is_complete()), (390, 0, false));
+        assert_eq!((coverage.missing(), coverage.is_complete()), (390, false));
         assert_eq!(coverage.mark(rect(63, 1, 2, 1)), 2);
         assert_eq!(coverage.mark(rect(60, 0, 10, 2)), 18);
         assert_eq!(coverage.mark(rect(128, 2, 500, 500)), 2);
         assert_eq!(coverage.mark(rect(130, 0, 1, 1)) + coverage.mark(rect(0, 3, 9, 9)), 0);
         assert_eq!(coverage.mark(rect(5, 1, 0, 1)), 0);
         assert_eq!(coverage.mark(rect(0, 0, 130, 3)), 390 - 22);
-        assert_eq!((coverage.missing(), coverage.percent(), coverage.is_complete()), (0, 100, true));
+        assert_eq!((coverage.missing(), coverage.is_complete()), (0, true));
         assert!(!Coverage::new(0, 0).is_complete());
     }
 

@@ -18,22 +18,24 @@ fn start(ovh: &FakeOvh, args: &[&str]) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Sends a signal; the exit status that it leads to.
-fn end(mut child: Child, signal: &str) -> Option<i32> {
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+/// Sends signals, one right after the other; the exit status that they lead to.
+fn end(mut child: Child, signals: &[&str]) -> Option<i32> {
+    let id = child.id();
+    let kills: Vec<String> = signals.iter().map(|signal| format!("kill {signal} {id}")).collect();
+    assert!(Command::new("sh").args(["-c", &kills.join("; ")]).status().unwrap().success());
     child.wait().unwrap().code()
 }
 
 #[test]
 fn a_command_that_is_ended_logs_out_and_has_not_succeeded() {
     let ovh = FakeOvh::start_tls();
-    for signal in ["-INT", "-TERM", "-HUP"] {
+    for signals in [&["-INT"][..], &["-TERM"], &["-HUP"], &["-INT", "-INT", "-TERM"]] {
         let bmc = Bmc::start(Setup::ovh());
         bmc.show_recorded(recorded("screen-grub-720x400"));
         ovh.state().set_access(&bmc.viewer_url(), 600);
         let child = start(&ovh, &["wait", "ns1.example", "--text", "nowhere"]);
         bmc.wait_until("a picture sent", |counts| counts.frames > 0);
-        assert_eq!(end(child, signal), Some(1), "{signal}");
+        assert_eq!(end(child, signals), Some(1), "{signals:?}");
         bmc.assert_all_closed();
     }
 }
@@ -44,7 +46,7 @@ fn a_check_that_is_ended_on_its_way_comes_back() {
     let World { ovh, bmcs } = World::start(1, &setup, |_| Frame::black(8, 8));
     let child = start(&ovh, &["check", "ns1.example"]);
     bmcs[0].wait_until("a screen asked for", |counts| counts.packets(11) > 0);
-    assert_eq!(end(child, "-INT"), Some(1));
+    assert_eq!(end(child, &["-INT"]), Some(1));
     bmcs[0].assert_all_closed();
 }
 
@@ -57,5 +59,5 @@ fn a_server_that_is_ended_has_done_what_it_should() {
     let mut answer = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut answer).unwrap();
     assert_eq!(answer, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n");
-    assert_eq!(end(child, "-TERM"), Some(0));
+    assert_eq!(end(child, &["-TERM"]), Some(0));
 }

@@ -125,7 +125,7 @@ fn a_fence_that_asks_is_answered_with_its_payload() {
 fn parts_of_the_screen_add_up_and_what_lies_outside_is_cut_off() {
     let mut session = session();
     assert_eq!(events(&mut session, &update(&[&raw(0, 0, 4, 1, 1), &raw(2, 1, 4, 4, 2)])), [updated(6)]);
-    assert_eq!(session.screen().unwrap().coverage().percent(), 75);
+    assert_eq!(session.screen().unwrap().coverage().missing(), 2);
     assert_eq!(events(&mut session, &update(&[&raw(0, 1, 3, 1, 3)])), [updated(2)]);
     assert!(session.screen().unwrap().coverage().is_complete());
     assert_eq!(levels(&session), [1, 1, 1, 1, 3, 3, 3, 2]);
