@@ -41,9 +41,10 @@ pub(super) struct Look {
 impl Ops {
     /// Opens the console of `server` where it is not open, and takes its current snapshot.
     pub(super) fn look(&self, server: &str, patience: Option<Duration>, watch: &Watch) -> Result<Looked, Error> {
+        let name = self.providers.name(server, watch);
         let mut is_second = false;
         loop {
-            let lease = match self.sessions.acquire(server, patience, watch)? {
+            let lease = match self.sessions.acquire(name, patience, watch)? {
                 Joined::Open(lease) => lease,
                 Joined::Opening { stage, since } => {
                     return Ok(Looked::Opening(format!(

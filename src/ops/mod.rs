@@ -104,7 +104,8 @@ impl Ops {
     /// Closes the console of `server` now, for people who want its viewer; returns when it is logged out. Says what it
     /// came to.
     pub fn release(&self, server: &str, watch: &Watch) -> Result<String, Error> {
-        let released = self.sessions.release(server, &watch.within("closing the console", RELEASE_LIMIT));
+        let name = self.providers.name(server, watch);
+        let released = self.sessions.release(name, &watch.within("closing the console", RELEASE_LIMIT));
         let told = |error: Error| {
             error
                 .doing(format!("release of the console of {server}"))
@@ -182,6 +183,15 @@ impl Providers {
             None if self.list.is_empty() => none_configured(),
             None => Error::new(Kind::NotFound, "no such server").hint(self.known(watch)),
         })
+    }
+
+    /// The one name of a server that has two: without its provider, where that is the first that knows the rest.
+    fn name<'a>(&self, server: &'a str, watch: &Watch) -> &'a str {
+        let Some((provider, id)) = server.split_once('/') else { return server };
+        let Some(at) = self.list.iter().position(|known| known.name() == provider) else { return server };
+        let knows =
+            |other: &dyn Provider| !matches!(other.power(id, watch), Err(error) if error.kind() == Kind::NotFound);
+        if self.list[..at].iter().any(|other| knows(other.as_ref())) { server } else { id }
     }
 
     fn known(&self, watch: &Watch) -> String {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Ops;
 use super::look::{Facts, INCOMPLETE, Look, Looked, REFRESH_LIMIT, seconds};
+use crate::base::bytes::quote;
 use crate::base::{Error, Watch, clock};
 use crate::text::{self, Library, Reading, Reason, RenderOptions, Status};
 
@@ -115,7 +116,7 @@ impl Ops {
     pub(super) fn tell_scene(&self, look: &Look, facts: &mut Facts) {
         let Some(reading) = self.quick_reading(look).filter(|reading| reading.is_text()) else { return };
         let shows = match reading.scene() {
-            Some((scene, row)) => format!("{} (row {row}: {})", scene.name(), reading.lines()[row].trim()),
+            Some((scene, row)) => format!("{} (row {row}: {})", scene.name(), quote(reading.lines()[row].trim())),
             None => "unknown text".to_owned(),
         };
         facts.add("shows", shows);

@@ -12,6 +12,7 @@ use super::Ops;
 use super::jobs::Joined;
 use super::look::{Facts, Look, Looked, REFRESH_LIMIT, seconds};
 use super::sessions::{OPENING_LIMIT, released};
+use crate::base::bytes::quote;
 use crate::base::{Error, Frame, Kind, Power, Watch, clock};
 use crate::text::{Reading, Reason, RenderOptions, Status};
 
@@ -134,7 +135,7 @@ impl Ops {
             }
             watch.enter(STAGE);
             if let Some(line) = &read.last {
-                watch.note(format!("last new line: {line}"));
+                watch.note(format!("last new line: {}", quote(line)));
             }
             watch.sleep(TICK)?;
             // Where it ended by itself, another call may have opened it again.
@@ -325,7 +326,7 @@ fn find(reading: &Reading, search: impl Fn(&str) -> Option<usize>) -> Option<Str
         if let Some(at) = search(&paragraph) {
             let row = first + paragraph[..at].chars().count() / reading.columns.max(1);
             let row = row.min(first + rows - 1);
-            return Some(format!("row {row}: {}", lines[row].trim()));
+            return Some(format!("row {row}: {}", quote(lines[row].trim())));
         }
         first += rows;
     }

@@ -39,7 +39,7 @@ fn a_recorded_console_is_seen_through_the_real_session_and_decoder() {
     assert_eq!(fact(&shot.facts, "image"), "1440 x 800 pixels, scaled up 2x, brightened");
     assert_eq!(fact(&shot.facts, "power"), "on");
     assert_eq!(fact(&shot.facts, "signal"), "video");
-    assert_eq!(fact(&shot.facts, "shows"), "boot menu (row 1: GNU GRUB  version 2.06-13+deb12u2)");
+    assert_eq!(fact(&shot.facts, "shows"), "boot menu (row 1: \"GNU GRUB  version 2.06-13+deb12u2\")");
     assert!(!shot.facts.contains("note:"), "{}", shot.facts);
 }
 

@@ -88,7 +88,7 @@ fn the_picture_is_the_screen_to_the_bit_in_each_encoding() {
         let snapshot = look(&access(&server.url()));
         assert_shows(&snapshot, &picture);
         assert_eq!((snapshot.id, snapshot.kind), (1, "VNC (RFB)"));
-        assert_eq!(snapshot.notes, ["the console calls itself fake"]);
+        assert_eq!(snapshot.notes, ["the console calls itself \"fake\""]);
         let seen = server.wait("the end", |seen| seen.ended == 1);
         assert_eq!(seen.shared, Some(true), "others were shut out");
         assert!(seen.asked[0].full && seen.asked[0].size == (200, 150));

@@ -116,6 +116,16 @@ fn the_second_look_needs_no_second_session() {
 }
 
 #[test]
+fn a_server_with_two_names_has_one_console() {
+    let bench = bench(Setup::default());
+    assert!(bench.look("a").png.is_some() && bench.look("test/a").png.is_some());
+    assert_eq!(bench.bmcs[0].counts().kvm_opens, 1);
+    let released = bench.ops.release("test/a", &Watch::new("testing", LONG)).unwrap();
+    assert!(released.contains("closed and logged out"), "{released}");
+    bench.end();
+}
+
+#[test]
 fn looks_at_once_share_one_session_and_servers_do_not_wait_for_each_other() {
     let slow = Setup { greeting: Greeting::Silent, ..Setup::default() };
     let bench = bench_with(vec![Setup::default(), slow], None);

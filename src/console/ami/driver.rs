@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use super::PHRASES;
 use super::refused::{is_worth_a_retry, refused, stopped};
 use super::screen::Screen;
+use crate::base::bytes::quote;
 use crate::base::{DecodeError, Error, Kind, Power, Watch, clock};
 use crate::console::changes::Changes;
 use crate::console::live::{COALESCE, DRAIN, News, OPENING_TICK, Shared};
@@ -464,5 +465,5 @@ fn others(viewers: &[Viewer], client_ip: &str, index: u8) -> Vec<String> {
     let ours = |viewer: &&Viewer| viewer.ip == client_ip;
     let us = viewers.iter().find(|viewer| ours(viewer) && viewer.index == index).or(viewers.iter().find(ours));
     let others = viewers.iter().filter(|viewer| !us.is_some_and(|us| std::ptr::eq(us, *viewer)));
-    others.map(|viewer| format!("{} ({})", viewer.name, viewer.ip)).collect()
+    others.map(|viewer| format!("{} ({})", quote(&viewer.name), viewer.ip)).collect()
 }

@@ -457,7 +457,7 @@ fn a_person_who_wants_the_console_gets_it_and_is_listed() {
     let snapshot = look_until(&*console, "the viewer", |snapshot| !snapshot.viewers.is_empty());
     assert_eq!(
         (&snapshot.viewers[..], snapshot.role),
-        (&["operator (203.0.113.9)".to_owned()][..], Some(Role::Viewer))
+        (&["\"operator\" (203.0.113.9)".to_owned()][..], Some(Role::Viewer))
     );
 }
 

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::{KIND, Line, PHRASES};
+use crate::base::bytes::quote;
 use crate::base::{Error, Kind, Watch, clock};
 use crate::console::Signal;
 use crate::console::changes::Changes;
@@ -219,7 +220,9 @@ impl<'a> Driver<'a> {
         };
         let name = self.name.take().map(|name| name.chars().take(MAX_NAME).collect::<String>());
         self.shared.publish(news, &mut self.changes, |snapshot| {
-            snapshot.notes.extend(name.map(|name| format!("the console calls itself {name}")));
+            let note = name.map(|name| format!("the console calls itself {}", quote(&name)));
+            // A second attempt hears it again.
+            snapshot.notes.extend(note.filter(|note| !snapshot.notes.contains(note)));
         });
     }
 }

@@ -45,7 +45,7 @@ fn what_is_there_already_is_seen_at_once_with_its_row_and_the_whole_text() {
         assert!(waited.is_met && waited.text.starts_with("Seen after "), "{until:?}: {}", waited.text);
         assert!(waited.text.contains("power: on") && waited.text.contains("|SeaBIOS"), "{}", waited.text);
     }
-    assert!(bench.wait(text("SeaBIOS")).text.lines().next().unwrap().contains("row 0: SeaBIOS"));
+    assert!(bench.wait(text("SeaBIOS")).text.lines().next().unwrap().contains("row 0: \"SeaBIOS"));
     assert!(bench.wait(Until::Power(Power::On)).is_met);
     assert!(bench.wait(Until::Still(Duration::from_secs(1))).is_met);
     assert!(bench.wait(Until::Changed(Some("1-1".into()))).is_met, "an unknown picture id counts as changed");
