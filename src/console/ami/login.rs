@@ -513,29 +513,45 @@ const QUOTES: [char; 3] = ['"', '\'', '`'];
 /// The value that a page's script gives to `name`: `document.cookie = "garc=VALUE; path=/"`, `setItem('garc', 'VALUE')`,
 /// `garc: "VALUE"`, `"garc=" + "VALUE"`. A value that is no literal is none.
 fn script_value(page: &str, name: &str) -> Option<Secret> {
+    let mut strings = Strings { page, at: 0, open: None };
     page.match_indices(name).find_map(|(at, _)| {
-        let before = page[..at].strip_suffix("__Host-").unwrap_or(&page[..at]);
         let rest = &page[at + name.len()..];
         let glue_end = rest.find(|c: char| !(QUOTES.contains(&c) || c.is_ascii_whitespace() || "=:,+".contains(c)))?;
         let (glue, rest) = rest.split_at(glue_end);
-        let is_literal = if glue == "=" { is_in_string(before) } else { glue.ends_with(QUOTES) };
+        let is_literal = if glue == "=" { strings.is_open_at(at) } else { glue.ends_with(QUOTES) };
         if !is_literal || !glue.contains(['=', ':', ',']) {
             return None;
         }
-        let end = rest.find(|c: char| QUOTES.contains(&c) || c == ';' || c == '&' || c.is_ascii_whitespace());
+        let is_end = |byte: u8| b"\"'`;&".contains(&byte) || byte.is_ascii_whitespace();
+        let end = rest.bytes().take(MAX_VALUE + 1).position(is_end);
         value(&rest[..end?])
     })
 }
 
-/// Whether what follows this text is inside a string of its line, or of its script.
-fn is_in_string(before: &str) -> bool {
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    let script = line.rsplit("<script").next().unwrap_or_default();
-    let quote = script.chars().filter(|c| QUOTES.contains(c)).fold(None, |open, quote| match open {
-        None => Some(quote),
-        Some(open) => Some(open).filter(|open| *open != quote),
-    });
-    quote.is_some()
+/// Where the strings of a page's scripts are, in one pass: a string ends with its line, and with its script.
+struct Strings<'a> {
+    page: &'a str,
+    at: usize,
+    /// What ends the string that `at` is in.
+    open: Option<char>,
+}
+
+impl Strings<'_> {
+    /// Whether a place behind the last one is in a string.
+    fn is_open_at(&mut self, at: usize) -> bool {
+        for (index, c) in self.page[self.at..at].char_indices() {
+            if c == '\n' || self.page[self.at + index..at].starts_with("<script") {
+                self.open = None;
+            } else if QUOTES.contains(&c) {
+                self.open = match self.open {
+                    None => Some(c),
+                    open => open.filter(|open| *open != c),
+                };
+            }
+        }
+        self.at = at;
+        self.open.is_some()
+    }
 }
 
 #[cfg(test)]

@@ -42,6 +42,14 @@ fn what_is_no_literal_is_no_token() {
     }
 }
 
+#[test]
+fn a_page_of_nothing_but_tokens_that_are_none_is_read_in_one_pass() {
+    let megabytes = 4 << 20;
+    for (first, piece) in [("", "garc=x;"), ("", "garc= "), ("\"", "garc=x"), ("", "garc:")] {
+        assert_eq!(script(&(first.to_owned() + &piece.repeat(megabytes / piece.len()))), None, "{piece}");
+    }
+}
+
 fn response(status: u16, content_type: &str, body: &str) -> Response {
     let headers = vec![("content-type".to_owned(), content_type.to_owned())];
     Response { status, headers, body: body.as_bytes().to_vec() }
