@@ -15,8 +15,8 @@ pub enum Failure {
         /// What came instead, made printable.
         first: String,
     },
-    /// A repeater answered, and we have no id to give it.
-    RepeaterIdNeeded,
+    /// A repeater answered, which leads to one of several servers.
+    Repeater,
     /// The dialect of ATEN, on Supermicro boards.
     Aten,
     /// The server refused before any authentication.
@@ -118,12 +118,14 @@ impl Failure {
 
     fn kind(&self) -> Kind {
         match self {
-            Self::Aten | Self::NoSecurity { .. } | Self::TlsNeeded { .. } | Self::AnonymousTls { .. } => {
-                Kind::Unsupported
-            }
+            Self::Repeater
+            | Self::Aten
+            | Self::NoSecurity { .. }
+            | Self::TlsNeeded { .. }
+            | Self::AnonymousTls { .. } => Kind::Unsupported,
             Self::Refused { .. } | Self::Denied { .. } => Kind::Denied,
             Self::TooManyAttempts { .. } => Kind::Busy,
-            Self::RepeaterIdNeeded | Self::CredentialsNeeded { .. } => Kind::Usage,
+            Self::CredentialsNeeded { .. } => Kind::Usage,
             _ => Kind::Peer,
         }
     }
@@ -131,15 +133,20 @@ impl Failure {
     fn hint(&self) -> &'static str {
         match self {
             Self::NotRfb { .. } => "check the port and, over WebSocket, the path",
-            Self::RepeaterIdNeeded => "name the server's repeater id",
+            Self::Repeater => "give the address of the server itself",
             Self::Refused { .. } => "close other viewers of it, or wait some minutes, and try again",
             Self::NoSecurity { .. } => "enable VNC authentication (a VNC password) on the server",
             Self::TlsNeeded { .. } => "give the server a certificate (X509), or use vnc:// if the way to it is safe",
             Self::AnonymousTls { .. } => {
                 "give the server a certificate (X509), or enable VNC authentication without TLS"
             }
-            Self::CredentialsNeeded { user: true } => "configure a user and a password",
-            Self::CredentialsNeeded { user: false } => "configure a password",
+            Self::CredentialsNeeded { user: true } => {
+                "configure a user and a password: user and password_env in hosts.toml, IKVM_CONSOLE_USER and \
+                 IKVM_CONSOLE_PASSWORD for a URL"
+            }
+            Self::CredentialsNeeded { user: false } => {
+                "configure a password: password_env in hosts.toml, IKVM_CONSOLE_PASSWORD for a URL"
+            }
             Self::Denied { security: SecurityType::VNC, .. } => {
                 "check the password; VNC authentication counts its first 8 bytes only"
             }
@@ -168,7 +175,7 @@ impl fmt::Display for Failure {
         };
         match self {
             Self::NotRfb { first } => write!(f, "the server does not speak RFB (VNC): it began with {}", quote(first)),
-            Self::RepeaterIdNeeded => f.write_str("a VNC repeater answered, which asks for the id of a server"),
+            Self::Repeater => f.write_str("a VNC repeater answered, which is not supported"),
             Self::Aten => {
                 f.write_str("the console speaks ATEN's own dialect of VNC (Supermicro), which is not supported")
             }

@@ -23,8 +23,6 @@ const MAX_ENTRIES: usize = 256;
 /// A tunnel or type of Tight: number, vendor, signature.
 const TIGHT_ENTRY: usize = 16;
 
-const REPEATER_ID: usize = 250;
-
 /// What the server says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerInit {
@@ -207,13 +205,7 @@ impl Handshake {
         };
         let number = |digits: [u8; 3]| std::str::from_utf8(&digits).ok().and_then(|text| text.parse::<u16>().ok());
         let (answer, version) = match (number([a, b, c]), number([d, e, f])) {
-            (Some(0), Some(0)) => {
-                let id = self.options.repeater_id.as_ref().ok_or(Failure::RepeaterIdNeeded)?;
-                let mut hello = format!("ID:{id}").into_bytes();
-                hello.resize(REPEATER_ID, 0);
-                out.push_back(Event::Send(hello));
-                return Ok(Some(LENGTH));
-            }
+            (Some(0), Some(0)) => return Err(Failure::Repeater),
             (Some(55), Some(8)) => return Err(Failure::Aten),
             (Some(3), Some(3..=6)) => (b"RFB 003.003\n", Version::V33),
             (Some(3), Some(7)) => (b"RFB 003.007\n", Version::V37),

@@ -22,8 +22,6 @@ pub struct Options {
     pub without_vencrypt: bool,
     /// The simple mode that nearly every server gets right: its own pixel format, Raw and Hextile only.
     pub simple: bool,
-    /// Which server behind a repeater.
-    pub repeater_id: Option<String>,
 }
 
 /// Where TLS is.

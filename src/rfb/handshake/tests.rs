@@ -102,16 +102,8 @@ fn what_is_not_rfb_is_shown() {
     assert_ends(&none, &[b"SSH-2.0"], "it began with \"S");
     assert_ends(&none, &[b"RFB 00a.008\n"], "does not speak RFB");
     assert_ends(&none, &[b"RFB 055.008\n"], "ATEN");
+    assert_ends(&none, &[b"RFB 000.000\n"], "repeater");
     assert_ends(&none, &[], "waiting for the RFB version, 0 bytes received");
-}
-
-#[test]
-fn a_repeater_is_told_an_id_or_says_that_it_wants_one() {
-    assert_ends(&Options::default(), &[b"RFB 000.000\n"], "repeater");
-    let options = Options { repeater_id: Some("7".to_owned()), ..Options::default() };
-    let mut id = b"ID:7".to_vec();
-    id.resize(250, 0);
-    assert_ready(&options, &[b"RFB 000.000\n", b"RFB 003.008\n", &[1, 1], OK], &[&id, b"RFB 003.008\n", &[1, 1]]);
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn what_is_out_of_reach_has_a_sentence_each() {
     // ATEN's dialect, and a repeater.
     for (version, kind, words) in [
         ("RFB 055.008", Kind::Unsupported, "ATEN's own dialect"),
-        ("RFB 000.000", Kind::Usage, "a VNC repeater answered"),
+        ("RFB 000.000", Kind::Unsupported, "a VNC repeater answered"),
     ] {
         assert_says(&refused(&access(&server(version, Security::None).url())), kind, words);
     }
