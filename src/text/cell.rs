@@ -1,5 +1,6 @@
 //! One cell of the screen: its pixels, and what can be said of them before any glyph is known.
 
+use super::scaled;
 use crate::base::Frame;
 
 /// Dots of a cell at most: 32 by 32.
@@ -110,6 +111,16 @@ impl Cell {
             let at = (y * frame.width + place.left) * 3;
             self.pixels.extend_from_slice(frame.rgb[at..at + place.width * 3].as_chunks().0);
         }
+        self
+    }
+
+    /// Takes the pixels at `place` on a screen of `size`, from which `frame` may have been enlarged.
+    pub fn take_scaled(&mut self, frame: &Frame, size: (usize, usize), place: Place) -> &Self {
+        if size == (frame.width, frame.height) {
+            return self.take(frame, place);
+        }
+        self.pixels.clear();
+        scaled::take(frame, size, place, &mut self.pixels);
         self
     }
 

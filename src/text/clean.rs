@@ -100,7 +100,7 @@ fn underline_cursor(reading: &mut Reading, frame: &Frame, atlas: &Atlas, main: u
         if character.kind != Kind::Text || character.confidence >= UNDER_CURSOR && !is_block {
             return None;
         }
-        cell.take(frame, grid.place(at / grid.columns(), at % grid.columns()));
+        cell.take_scaled(frame, grid.native, grid.place(at / grid.columns(), at % grid.columns()));
         let paper = paper_around(cells, grid.columns(), at);
         bar(&cell, atlas.width, paper).map(|rows| (rows, paper))
     };
@@ -111,7 +111,7 @@ fn underline_cursor(reading: &mut Reading, frame: &Frame, atlas: &Atlas, main: u
         if beside.into_iter().flatten().any(|other| bar_at(other, &reading.cells).is_some()) {
             continue;
         }
-        cell.take(frame, grid.place(at / reading.columns, column));
+        cell.take_scaled(frame, grid.native, grid.place(at / reading.columns, column));
         let under = atlas.read_beside(&cell, main, rows, paper).filter(|under| under.confidence >= LONELY);
         reading.cells[at] = under.unwrap_or_else(|| Character::blank(paper));
         reading.cursor = Some((at / reading.columns, column));

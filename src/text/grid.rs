@@ -15,6 +15,9 @@ const SAMPLES: usize = 96;
 /// After so many cells a grid with a lower score is hopeless.
 const HOPELESS: [(usize, f32); 2] = [(8, 0.3), (24, 0.45)];
 
+/// Cells looked at on all grids together: what bounds the time where patterns look a little like glyphs.
+const MAX_LOOKS: usize = 6000;
+
 /// A grid with this score is right, and no other is tried.
 pub const CERTAIN: f32 = 0.8;
 /// What a grid must reach at least.
@@ -98,17 +101,34 @@ impl Trial<'_> {
     }
 }
 
-/// The best grid of those that consoles use; `anywhere` also tries all others. `None` where none is good enough.
-pub fn find(frame: &Frame, survey: &Survey, atlases: &[Atlas], anywhere: bool) -> Option<Grid> {
+/// The best grid; `None` where none is good enough.
+pub fn find(frame: &Frame, survey: &Survey, atlases: &[Atlas]) -> Option<Grid> {
+    let elsewhere = || phases(survey.profiles(frame), atlases);
+    // The phases are computed only once the others have failed.
+    best(frame, survey, (frame.width, frame.height), atlases, std::iter::once_with(elsewhere).flatten())
+}
+
+/// The best grid of those that consoles use, had the screen had the size `native` before it was scaled.
+pub fn find_scaled(frame: &Frame, survey: &Survey, native: (usize, usize), atlases: &[Atlas]) -> Option<Grid> {
+    best(frame, survey, native, atlases, std::iter::empty())
+}
+
+fn best<'a>(
+    frame: &Frame,
+    survey: &Survey,
+    native: (usize, usize),
+    atlases: &'a [Atlas],
+    elsewhere: impl Iterator<Item = (&'a Atlas, usize, usize)>,
+) -> Option<Grid> {
     let mut best: Option<Trial> = None;
-    let priors = priors(frame.width, frame.height);
+    let mut looks = 0;
+    let priors = priors(native.0, native.1);
     let of_size = |cell: (usize, usize)| atlases.iter().find(move |atlas| (atlas.width, atlas.height) == cell);
     let corners = atlases.iter().map(|atlas| (atlas, 0, 0));
     let usual = priors.into_iter().filter_map(|(cell, left, top)| of_size(cell).map(|atlas| (atlas, left, top)));
-    let elsewhere = anywhere.then(|| phases(survey.profiles(frame), atlases)).into_iter().flatten();
-    // The phases are computed only once the others have failed.
     for (atlas, left, top) in usual.chain(corners).chain(elsewhere) {
-        let Some(trial) = judge(frame, survey, atlas, left, top) else { continue };
+        let Some(trial) = judge(frame, survey, native, atlas, left, top) else { continue };
+        looks += trial.cells;
         let is_better = best.as_ref().is_none_or(|best| trial.score > best.score);
         if trial.is_certain() {
             best = Some(trial);
@@ -117,12 +137,15 @@ pub fn find(frame: &Frame, survey: &Survey, atlases: &[Atlas], anywhere: bool) -
         if is_better {
             best = Some(trial);
         }
+        if looks >= MAX_LOOKS {
+            break;
+        }
     }
     let best = best.filter(Trial::is_accepted)?;
     let screen = (frame.width, frame.height);
     let cell = (best.atlas.width, best.atlas.height);
     let font = best.atlas.faces[best.face].name.clone();
-    Some(Grid { screen, native: screen, left: best.left, top: best.top, cell, font })
+    Some(Grid { screen, native, left: best.left, top: best.top, cell, font })
 }
 
 /// Cell sizes and origins that consoles use on a screen of this size.
@@ -149,13 +172,20 @@ fn priors(width: usize, height: usize) -> Vec<((usize, usize), usize, usize)> {
 }
 
 /// Scores the grid of `atlas` at an origin. `None` where no cell can be judged.
-fn judge<'a>(frame: &Frame, survey: &Survey, atlas: &'a Atlas, left: usize, top: usize) -> Option<Trial<'a>> {
+fn judge<'a>(
+    frame: &Frame,
+    survey: &Survey,
+    native: (usize, usize),
+    atlas: &'a Atlas,
+    left: usize,
+    top: usize,
+) -> Option<Trial<'a>> {
     let mut votes = vec![0_usize; atlas.faces.len()];
     let mut cell = Cell::default();
     let mut sum = Score::default();
     let mut cells = 0;
-    for place in survey.cells((atlas.width, atlas.height), (left, top)).take(4 * SAMPLES) {
-        if !is_informative(cell.take(frame, place), atlas.width) {
+    for place in survey.cells(native, (atlas.width, atlas.height), (left, top)).take(4 * SAMPLES) {
+        if !is_informative(cell.take_scaled(frame, native, place), atlas.width) {
             continue;
         }
         if let Verdict::Glyph(found) = atlas.glance(&cell) {

@@ -14,6 +14,7 @@ pub mod learn;
 pub mod psf;
 mod read;
 mod render;
+mod scaled;
 mod scene;
 mod survey;
 mod unknown;

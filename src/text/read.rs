@@ -6,6 +6,7 @@ use super::clean;
 use super::font::Library;
 use super::glyphs::{Atlas, Match, Verdict};
 use super::grid::{self, Grid, Score};
+use super::scaled;
 use super::scene::{Scene, scene};
 use super::survey::Survey;
 use super::unknown;
@@ -168,6 +169,9 @@ const FEWEST_EXACT: usize = 3;
 /// The share of cells with more than two colors above which a picture is lossy.
 const LOSSY: f32 = 0.1;
 
+/// The most that can be said of a character in a picture that was scaled, even where its dots are all there.
+const MOST_SCALED: f32 = 0.999;
+
 /// Busy tiles that a screen has at least if there is more than a cursor on it.
 const FEWEST_TILES: usize = 3;
 
@@ -184,9 +188,17 @@ pub fn read(frame: &Frame, library: &Library, last: Option<&Grid>) -> Reading {
     if survey.busy() < FEWEST_TILES {
         return Reading::none(frame, if is_all_but_blank(frame) { Reason::Blank } else { Reason::Graphics });
     }
-    let reading = grid::find(frame, &survey, atlases, true).and_then(|grid| read_on(frame, atlases, &grid));
+    let reading = grid::find(frame, &survey, atlases).and_then(|grid| read_on(frame, atlases, &grid));
+    if let Some(reading) = reading.as_ref().filter(|reading| reading.is_text()) {
+        return reading.clone();
+    }
+    let scaled =
+        |size| grid::find_scaled(frame, &survey, size, atlases).and_then(|grid| read_on(frame, atlases, &grid));
+    if let Some(reading) = scaled::sizes(frame).into_iter().filter_map(scaled).find(Reading::is_text) {
+        return reading;
+    }
     match reading {
-        Some(reading) if !matches!(reading.status, Status::None(_)) => reading,
+        Some(reading) if reading.status == Status::Uncertain => reading,
         _ if unknown::is_text(frame, &survey) => Reading::none(frame, Reason::UnknownFont),
         _ => Reading::none(frame, Reason::Graphics),
     }
@@ -214,10 +226,12 @@ fn read_on(frame: &Frame, atlases: &[Atlas], grid: &Grid) -> Option<Reading> {
     if let Some(common) = most_common_face(&matches, atlas).filter(|&common| common != main) {
         (main, matches) = (common, all(common));
     }
+    let is_scaled = grid.native != grid.screen;
     let character = |verdict: &Verdict| match *verdict {
         Verdict::Flat(color) => Character::blank(color),
         Verdict::Glyph(found) => {
-            let Match { confidence, rival, ink, paper, .. } = found;
+            let Match { rival, ink, paper, .. } = found;
+            let confidence = if is_scaled { found.confidence.min(MOST_SCALED) } else { found.confidence };
             Character { ch: atlas.ch_in(&found, main), kind: Kind::Text, confidence, rival, ink, paper }
         }
     };
@@ -233,7 +247,7 @@ fn read_on(frame: &Frame, atlases: &[Atlas], grid: &Grid) -> Option<Reading> {
     clean::clean(&mut reading, frame, atlas, main, &grid);
     attr::mark(&mut reading);
     reading.grid = Some(grid);
-    reading.judge(lossy as f32 > LOSSY * glyphs as f32);
+    reading.judge(is_scaled || lossy as f32 > LOSSY * glyphs as f32);
     Some(reading)
 }
 
@@ -243,7 +257,7 @@ fn read_row(frame: &Frame, atlas: &Atlas, main: usize, grid: &Grid, row: usize) 
     let mut verdicts = |shift: usize| -> Vec<Verdict> {
         let columns = (grid.native.0 - grid.left - shift) / grid.cell.0;
         let place = |column| Place { left: grid.place(row, column).left + shift, ..grid.place(row, column) };
-        (0..columns).map(|column| atlas.read(cell.take(frame, place(column)), main)).collect()
+        (0..columns).map(|column| atlas.read(cell.take_scaled(frame, grid.native, place(column)), main)).collect()
     };
     let straight = verdicts(0);
     let (score, glyphs) = fit(&straight);

@@ -64,6 +64,9 @@ impl Reading {
         let mut line = format!("screen {width}x{height}");
         if let Some(grid) = self.grid.as_ref().filter(|_| self.is_text()) {
             // Writing to a String cannot fail.
+            if grid.native != grid.screen {
+                let _ = write!(line, " scaled from {}x{}", grid.native.0, grid.native.1);
+            }
             let _ = write!(line, " text {}x{} font {}", self.columns, self.rows, grid.font);
         }
         let _ = write!(line, " {}", self.status.name());
@@ -165,6 +168,7 @@ impl Reading {
             "columns": self.columns,
             "rows": self.rows,
             "cell": grid.map(|grid| [grid.cell.0, grid.cell.1]),
+            "scaledFrom": grid.filter(|grid| grid.native != grid.screen).map(|grid| [grid.native.0, grid.native.1]),
             "font": grid.map(|grid| grid.font.as_str()),
             "shows": self.scene().map(|(scene, row)| json!({"what": scene.name(), "row": row})),
             "cursor": self.cursor.map(|(row, column)| [row, column]),

@@ -1,7 +1,6 @@
 //! Where a picture has edges: which parts are worth judging, and how edges repeat across and down.
 
 use std::cell::OnceCell;
-use std::collections::HashSet;
 
 use super::cell::Place;
 use crate::base::Frame;
@@ -11,6 +10,9 @@ const TILE: usize = 8;
 
 /// Edges of either kind in a tile that may hold part of a character.
 const BUSY: u32 = 3;
+
+/// Busy tiles that are gone through for the cells of a grid.
+const MAX_SAMPLES: usize = 4096;
 
 /// Levels between neighbors that count in a profile.
 const STEP: u8 = 32;
@@ -70,21 +72,29 @@ impl Survey {
     }
 
     /// The cells with a busy tile, each once, in an order that soon has been everywhere: of the cells of a size in pixels
-    /// that lie on the picture whole, the first one's left and top edge being `origin`.
-    pub fn cells(&self, (width, height): (usize, usize), origin: (usize, usize)) -> impl Iterator<Item = Place> {
+    /// that lie whole on the screen, the first one's left and top edge being `origin`. The screen has `size` before it was
+    /// scaled to the picture's.
+    pub fn cells(
+        &self,
+        size: (usize, usize),
+        (width, height): (usize, usize),
+        origin: (usize, usize),
+    ) -> impl Iterator<Item = Place> {
         let count = self.busy.len();
         // A step near the golden section that shares no factor with the count visits all.
         let mut step = (count as f64 * 0.618_034) as usize | 1;
         while count > 1 && gcd(step, count) != 1 {
             step += 1;
         }
-        let mut seen = HashSet::new();
-        (0..count).filter_map(move |at| {
+        let columns = size.0 / width;
+        let mut seen = vec![false; columns * (size.1 / height)];
+        (0..count).take(MAX_SAMPLES).filter_map(move |at| {
             let (x, y) = self.busy[at * step % count];
+            let (x, y) = (x * size.0 / self.size.0, y * size.1 / self.size.1);
             let (column, row) = (x.checked_sub(origin.0)? / width, y.checked_sub(origin.1)? / height);
             let place = Place { left: origin.0 + column * width, top: origin.1 + row * height, width, height };
-            let is_whole = place.left + width <= self.size.0 && place.top + height <= self.size.1;
-            (is_whole && seen.insert((column, row))).then_some(place)
+            let is_whole = place.left + width <= size.0 && place.top + height <= size.1;
+            (is_whole && !std::mem::replace(&mut seen[row * columns + column], true)).then_some(place)
         })
     }
 }

@@ -89,7 +89,7 @@ fn cost(
     let mut cell = Cell::default();
     let mut shapes: Vec<Mask> = Vec::new();
     let (mut cells, mut ink) = (0, 0);
-    for place in survey.cells(size, origin) {
+    for place in survey.cells((frame.width, frame.height), size, origin) {
         *looks = looks.checked_sub(1)?;
         if !is_informative(cell.take(frame, place), size.0) {
             continue;

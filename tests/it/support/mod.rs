@@ -8,6 +8,7 @@ pub mod paint;
 pub mod pictures;
 pub mod program;
 pub mod rfb_encode;
+pub mod scale;
 pub mod secrets;
 pub mod servers;
 pub mod tile;

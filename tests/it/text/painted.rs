@@ -11,7 +11,7 @@ use crate::support::tile::{Mode, coded};
 const SIZES: [(usize, usize); 5] = [(640, 480), (720, 400), (800, 600), (1024, 768), (1280, 1024)];
 
 /// How many characters of `text` are not as they were read.
-fn wrong(reading: &Reading, text: &[String]) -> usize {
+pub fn wrong(reading: &Reading, text: &[String]) -> usize {
     let lines = reading.lines();
     let row = |lines: &[String], row: usize| lines.get(row).cloned().unwrap_or_default();
     (0..lines.len().max(text.len()))
