@@ -9,8 +9,10 @@
 //! | SIGINT | Ctrl-C |
 //! | SIGTERM | a service manager, `kill` |
 //! | SIGHUP | the terminal or the SSH session that was closed; not where it is ignored, as `nohup` has it |
+//!
+//! The system tells of a closed terminal, and its shell does so again: SIGHUP counts once.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::thread;
 
@@ -31,15 +33,19 @@ pub fn exit_on_signals(ops: &Arc<Ops>, status: i32) {
 
 /// Calls `end`.
 pub fn on_signals(end: impl FnOnce() + Send + 'static) {
-    let Ok((mut signals, writer)) = io::pipe() else {
+    let (Ok((mut signals, mut writer)), Ok((mut hangups, hangup))) = (io::pipe(), io::pipe()) else {
         return log::warn("no pipe for signals: Ctrl-C will not close open consoles");
     };
-    let hangup = (!ignores_hangup()).then_some(SIGHUP);
-    for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
-        let registered = writer.try_clone().and_then(|writer| pipe::register(signal, writer));
-        if let Err(error) = registered {
+    let register = |signal, writer: io::Result<io::PipeWriter>| {
+        if let Err(error) = writer.and_then(|writer| pipe::register(signal, writer)) {
             log::warn(format_args!("no handler for signal {signal}: {error}"));
         }
+    };
+    register(SIGINT, writer.try_clone());
+    register(SIGTERM, writer.try_clone());
+    if !ignores_hangup() {
+        register(SIGHUP, Ok(hangup));
+        thread::spawn(move || hangups.read_exact(&mut [0]).and_then(|()| writer.write_all(&[0])));
     }
     thread::spawn(move || {
         let mut byte = [0];

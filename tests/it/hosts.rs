@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use crate::support::bmc::{Bmc, Login, Setup, Token, USER};
-use crate::support::recorded;
 use crate::support::web::ca_file;
+use crate::support::{recorded, secrets};
 
 const SCREEN: &str = "screen-grub-720x400";
 
@@ -26,7 +26,10 @@ fn ikvm(name: &str, hosts: &str) -> (Command, PathBuf) {
 }
 
 fn run(name: &str, hosts: &str, args: &[&str]) -> Output {
-    ikvm(name, hosts).0.args(args).output().unwrap()
+    let output = ikvm(name, hosts).0.args(args).output().unwrap();
+    secrets::assert_none(&output.stdout);
+    secrets::assert_none(&output.stderr);
+    output
 }
 
 fn out(output: &Output) -> &str {

@@ -7,7 +7,9 @@ use ikvm_mcp::base::Frame;
 
 use crate::support::bmc::{Bmc, Setup, Video};
 use crate::support::ovh::FakeOvh;
+use crate::support::program::{Program, look};
 use crate::support::recorded;
+use crate::support::rfb_encode::console;
 use crate::support::web::ca_file;
 use crate::support::world::World;
 
@@ -60,4 +62,29 @@ fn a_server_that_is_ended_has_done_what_it_should() {
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut answer).unwrap();
     assert_eq!(answer, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n");
     assert_eq!(end(child, &["-TERM"]), Some(0));
+}
+
+#[test]
+fn a_terminal_that_is_closed_may_say_so_twice() {
+    let world = World::start(2, &Setup::ovh(), |number| console(640, 480, number as u64));
+    let program = Program::serve(env!("CARGO_BIN_EXE_ikvm-mcp"), &[], world.environment());
+    let mut client = program.client();
+    for number in 0..2 {
+        let (facts, is_seen) = look(&mut client, &World::name(number));
+        assert!(is_seen, "{facts}");
+    }
+    program.signal("HUP");
+    program.signal("HUP");
+    assert!(program.wait());
+    world.bmcs.iter().for_each(|bmc| bmc.assert_all_closed());
+}
+
+#[test]
+fn under_nohup_a_closed_terminal_ends_nothing() {
+    let script = "trap '' HUP; exec \"$0\" --demo";
+    let program = Program::serve("/bin/sh", &["-c", script, env!("CARGO_BIN_EXE_ikvm-mcp")], Vec::new());
+    program.signal("HUP");
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    assert_eq!(program.client().ask(ping, "").status, 200);
+    assert!(program.interrupt());
 }

@@ -31,7 +31,8 @@ DESKTOPS = {  # their programs, in the order in which they begin
     "terminal, dark on light": [[*MONO, "-fs", "14", "-bg", "white", "-fg", "black", "-e", *SHELL]],
     "terminal, small": [[*MONO, "-fs", "8", "-e", *SHELL]],
     "terminals that overlap": [TERMINAL, ["xterm", "-fa", "DejaVu Serif", "-fs", "12", "-geometry", "80x20+300+300", "-e", *SHELL]],
-    "proportional text": [["xmore", TEXT], ["xedit", "-geometry", "600x500+640+100", TEXT]],
+    "proportional text": [["xclock", "-digital", "-face", f"DejaVu Sans-{size}", "-geometry", f"+20+{30 + 60 * row}", "-strftime",
+                           "%c The quick brown fox jumps over the lazy dog"] for row, size in enumerate([9, 10, 11, 12, 14, 18])],
     "a photo": [["display", "-window", "root", "-size", SIZE, "plasma:tomato-steelblue"]],
     "a fine pattern": [["display", "-window", "root", "-size", SIZE, "pattern:hs_diagcross"]],
 }

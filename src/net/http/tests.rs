@@ -59,6 +59,17 @@ fn a_proxy_that_refuses_is_named() {
 }
 
 #[test]
+fn a_proxy_that_says_nothing_ends_with_the_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = client(&format!("http://user:secret@{}", listener.local_addr().unwrap()));
+    let url = Url::parse("http://api.example/").unwrap();
+    let request = Request { method: Method::Get, url: &url, headers: Vec::new(), body: None };
+    let error = client.send(&request, &Watch::new("asking the API", Duration::from_millis(200))).unwrap_err();
+    assert_eq!(error.kind(), Kind::Timeout("asking the API"));
+    assert!(!error.to_string().contains("secret"), "{error}");
+}
+
+#[test]
 fn this_machine_is_never_reached_through_a_proxy() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());

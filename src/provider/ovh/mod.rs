@@ -50,6 +50,9 @@ const POWER_LIFE: Duration = Duration::from_secs(10);
 /// The longest name of a host (RFC 1035 section 2.3.4).
 const MAX_ID: usize = 253;
 
+/// Far more servers than an account has, and details of them than fit into an answer.
+const MAX_SERVERS: usize = 10_000;
+
 /// OVH as one customer sees it.
 #[derive(Debug)]
 pub struct Ovh {
@@ -79,6 +82,10 @@ impl Ovh {
         watch.enter("asking OVH for the servers");
         let answer = self.api.get("/dedicated/server", watch)?;
         let names = answer.as_array().ok_or_else(|| Error::new(Kind::Peer, "OVH's list of servers is no list"))?;
+        if names.len() > MAX_SERVERS {
+            let what = format!("OVH lists {} servers, more than {MAX_SERVERS}, the limit", names.len());
+            return Err(Error::new(Kind::Unsupported, what).hint("use credentials that see fewer servers"));
+        }
         let mut names: Vec<&str> = names.iter().filter_map(|name| name.as_str()).filter(|name| is_id(name)).collect();
         names.sort_unstable();
         names.dedup();

@@ -7,6 +7,7 @@ pub mod ovh;
 pub mod paint;
 pub mod pictures;
 pub mod program;
+pub mod proxy;
 pub mod rfb_encode;
 pub mod scale;
 pub mod secrets;

@@ -125,6 +125,17 @@ impl FakeOvh {
         Self { web: Web::https(handler(&state)), state }
     }
 
+    /// The same with the certificate of `elsewhere.example`, at which a proxy may reach it.
+    pub fn start_elsewhere() -> Self {
+        let state = Arc::new(Mutex::new(State::new("https")));
+        Self { web: Web::https_as("elsewhere", handler(&state)), state }
+    }
+
+    /// Where it listens, at 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.web.port()
+    }
+
     /// For OVH_ENDPOINT.
     pub fn endpoint(&self) -> String {
         self.web.url() + "/1.0"

@@ -31,8 +31,8 @@ impl Program {
         let port = loop {
             told.clear();
             assert!(lines.read_line(&mut told).unwrap() > 0, "the program does not serve");
-            let after = told.split_once("http://localhost:").and_then(|(_, rest)| rest.split_once("/mcp"));
-            if let Some((port, _)) = after {
+            let address = told.split_once("listening on http://").and_then(|(_, rest)| rest.split_once("/mcp"));
+            if let Some((_, port)) = address.and_then(|(address, _)| address.rsplit_once(':')) {
                 break port.parse().unwrap();
             }
         };
@@ -50,10 +50,19 @@ impl Program {
     }
 
     /// Ends it as Ctrl-C does; whether it went well.
-    pub fn interrupt(mut self) -> bool {
+    pub fn interrupt(self) -> bool {
+        self.signal("INT");
+        self.wait()
+    }
+
+    /// Sends it a signal: `INT`, `TERM` ...
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-INT", &id]).status().unwrap();
-        assert!(sent.success());
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Waits until it ends; whether it went well.
+    pub fn wait(mut self) -> bool {
         self.child.wait().unwrap().success()
     }
 

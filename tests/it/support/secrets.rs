@@ -1,9 +1,25 @@
 //! What nobody may see: the secrets of the fakes, looked for in whatever the program prints, logs or answers.
 
-/// What only a secret has in it: those of `support::ovh`, what its API hands out, and what a fake BMC makes up (a
-/// prefix and a number filled up with zeros).
-const MARKS: [&str; 8] =
-    ["-of-ann", "number-", "?token=", "sso-token00000", "Qs0000000", "Cs0000", "Kvm0000000", "Web0000000"];
+/// What only a secret has in it.
+const MARKS: [&str; 12] = [
+    // Of `support::ovh`, and what its API hands out.
+    "-of-ann",
+    "number-",
+    // The query of a URL.
+    "?token=",
+    // What a fake BMC makes up: a prefix and a number filled up with zeros.
+    "sso-token00000",
+    "Qs0000000",
+    "Cs0000",
+    "Kvm0000000",
+    "Web0000000",
+    // The password of a fake BMC, as it is and in a form.
+    "p&ss w",
+    "p%26ss",
+    // What the tests' own files and settings hold: IKVM_TOKEN, passwords, headers.
+    "nobody-may-see",
+    "hush",
+];
 
 /// A secret, which must be one that [`assert_none`] finds.
 pub fn marked(secret: String) -> String {

@@ -5,7 +5,7 @@ mod greet;
 mod wire;
 
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -139,8 +139,13 @@ impl Shared {
 impl Vnc {
     /// Serves `vnc://127.0.0.1:PORT`.
     pub fn tcp(setup: Setup, answer: impl Fn(Asked) -> Said + Send + Sync + 'static) -> Self {
+        Self::tcp_at(Ipv4Addr::LOCALHOST.into(), setup, answer)
+    }
+
+    /// The same at another address of this machine.
+    pub fn tcp_at(ip: IpAddr, setup: Setup, answer: impl Fn(Asked) -> Said + Send + Sync + 'static) -> Self {
         let shared = share(setup, answer);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listener = TcpListener::bind((ip, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -89,12 +89,19 @@ impl Web {
             Reply::Taken
         };
         let config = tls.then(|| Arc::new(server_config("server")));
-        Self::start_as(if tls { "tls" } else { "tcp" }, config, true, Box::new(handler))
+        let scheme = if tls { "tls" } else { "tcp" };
+        Self::start_as(Ipv4Addr::LOCALHOST.into(), scheme, config, true, Box::new(handler))
     }
 
     /// Serves `https://127.0.0.1:PORT` with a certificate that [`ca_file`] vouches for.
     pub fn https(handler: impl Fn(&Request, &mut dyn Stream) -> Reply + Send + Sync + 'static) -> Self {
         Self::https_as("server", handler)
+    }
+
+    /// Serves `https://[::1]:PORT` with that certificate.
+    pub fn https_v6(handler: impl Fn(&Request, &mut dyn Stream) -> Reply + Send + Sync + 'static) -> Self {
+        let config = Some(Arc::new(server_config("server")));
+        Self::start_as(Ipv6Addr::LOCALHOST.into(), "https", config, false, Box::new(handler))
     }
 
     /// Serves `https://127.0.0.1:PORT` with another certificate of testdata/tls: `expired`, `self-signed` ...
@@ -112,11 +119,17 @@ impl Web {
     }
 
     fn start(scheme: &'static str, tls: Option<Arc<ServerConfig>>, handler: Box<Handler>) -> Self {
-        Self::start_as(scheme, tls, false, handler)
+        Self::start_as(Ipv4Addr::LOCALHOST.into(), scheme, tls, false, handler)
     }
 
-    fn start_as(scheme: &'static str, tls: Option<Arc<ServerConfig>>, is_raw: bool, handler: Box<Handler>) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    fn start_as(
+        ip: IpAddr,
+        scheme: &'static str,
+        tls: Option<Arc<ServerConfig>>,
+        is_raw: bool,
+        handler: Box<Handler>,
+    ) -> Self {
+        let listener = TcpListener::bind((ip, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared { handler, tls, is_raw, state: Mutex::default() });
         let accepting = std::thread::spawn({

@@ -155,6 +155,11 @@ impl Bmc {
         Self::start_on(setup, Web::https)
     }
 
+    /// The same at `[::1]`.
+    pub fn start_v6(setup: Setup) -> Self {
+        Self::start_on(setup, Web::https_v6)
+    }
+
     /// Serves plain HTTP and WS.
     pub fn start_plain(setup: Setup) -> Self {
         Self::start_on(setup, Web::http)
