@@ -169,6 +169,22 @@ else
     echo "skipped: desktops under Xvfb; Xvfb, x11vnc, xterm, twm, fonts or what else .ci/run names is not installed"
 fi
 
+if unshare -m mount --bind /etc/hostname /etc/resolv.conf 2>/dev/null; then
+    check "DNS that hangs, or knows nothing" "$python1" "$sources/system.py" dns "$program" "$peers/logs/dns"
+else
+    echo "skipped: DNS that hangs; only root can give a program a resolv.conf of its own"
+fi
+# A clock of its own gets a program that loads libraries, as the static one does not.
+faketime=$(find /usr/lib -name libfaketime.so.1 -print -quit)
+dynamic=$(for file in "$program" target/release/ikvm-mcp target/debug/ikvm-mcp; do
+    if readelf --dynamic "$file" 2>/dev/null | grep NEEDED >/dev/null; then realpath "$file" && break; fi
+done)
+if [ -n "$faketime" ] && [ -n "$dynamic" ]; then
+    check "a clock that is set back" "$python1" "$sources/system.py" clock "$dynamic" "$fakes" "$faketime" "$peers/logs/clock"
+else
+    echo "skipped: a clock that is set back; it needs libfaketime, and a build of the program that is not static"
+fi
+
 check "VNC servers: QEMU, TigerVNC, TightVNC, x11vnc, websockify" \
     python3 "$sources/vnc.py" "$program" "$peers/logs/vnc"
 
