@@ -18,7 +18,7 @@ use ikvm_mcp::net::Trust;
 
 use crate::support::bmc::{Bmc, Setup};
 use crate::support::web::ca_file;
-use crate::support::{picture, recorded, secrets};
+use crate::support::{LIMITS, picture, recorded, secrets};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -77,6 +77,14 @@ fn refused(setup: Setup, limit: Duration) -> Error {
     let error = open_within(&bmc, limit).err().expect("a refusal");
     bmc.assert_all_closed();
     error
+}
+
+/// The error of a console that keeps us waiting at this stage.
+#[track_caller]
+fn timed_out(setup: &Setup, stage: &str) -> Error {
+    let mut errors = LIMITS.iter().map(|&limit| refused(setup.clone(), limit));
+    let error = errors.find(|error| matches!(error.kind(), Kind::Timeout(at) if at.contains(stage)));
+    error.unwrap_or_else(|| panic!("never waited at {stage:?}"))
 }
 
 /// Asserts the kind, and that the sentence has these words and a hint.

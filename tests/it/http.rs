@@ -173,13 +173,15 @@ fn a_server_at_one_address_is_called_by_it_and_by_no_other() {
 fn one_connection_carries_many_answers_each_at_once() {
     let server = Running::new();
     let mut client = server.client();
-    let begun = Instant::now();
-    for id in 0..50 {
-        // Above a packet's size: where the system waits for acknowledgements, each takes 40 ms.
+    let times = (0..50).map(|id| {
+        let begun = Instant::now();
         let answer = client.ask(&request(id, "tools/list", json!({})), "").json();
         assert_eq!(answer["id"], id);
-    }
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        begun.elapsed()
+    });
+    // Above a packet's size: where the system waits for acknowledgements, each takes 40 ms, the fastest too.
+    let fastest = times.min().unwrap();
+    assert!(fastest < Duration::from_millis(40), "{fastest:?}");
 }
 
 #[test]

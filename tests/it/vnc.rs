@@ -16,7 +16,7 @@ use ikvm_mcp::rfb::Encoding;
 
 use crate::support::vnc::{Security, Setup, Vnc};
 use crate::support::web::ca_file;
-use crate::support::{read_png, rfb_encode};
+use crate::support::{LIMITS, read_png, rfb_encode};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -44,6 +44,13 @@ fn open_within(access: &Access, limit: Duration) -> Result<Arc<dyn Console>, Err
 
 fn open(access: &Access) -> Arc<dyn Console> {
     open_within(access, LONG).unwrap()
+}
+
+/// The error of a console that keeps us waiting at this stage.
+#[track_caller]
+fn timed_out(url: &str, stage: &'static str) -> Error {
+    let mut errors = LIMITS.iter().map(|&limit| open_within(&access(url), limit).err().expect("no console"));
+    errors.find(|error| error.kind() == Kind::Timeout(stage)).expect(stage)
 }
 
 /// Opens a console that will not open: the error.

@@ -20,8 +20,14 @@ pub mod world;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ikvm_mcp::base::Frame;
+
+/// For a wait that is to end by its limit: one after another, until the work got as far as the test wants it to get.
+/// A machine that has much to do may need more than the first.
+pub const LIMITS: [Duration; 4] =
+    [Duration::from_millis(400), Duration::from_secs(2), Duration::from_secs(8), Duration::from_secs(30)];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/ast2500")

@@ -132,8 +132,7 @@ fn a_dead_port_and_a_server_of_something_else_say_so() {
     let web = Web::http(|_, _| Reply::status(404, ""));
     let url = web.url().replacen("http", "vnc", 1);
     // It waits for us, and we for it.
-    let error = open_within(&access(&url), Duration::from_millis(300)).err().unwrap();
-    assert_eq!(error.kind(), Kind::Timeout("waiting for the VNC handshake"));
+    timed_out(&url, "waiting for the VNC handshake");
     let server = Vnc::tcp(Setup { version: "SSH-2.0-Ope", ..Setup::default() }, pictures(vec![], Encoding::RAW));
     let words = "the server does not speak RFB (VNC): it began with \"SSH-2.0-Ope\"; check the port";
     assert_says(&refused(&access(&server.url())), Kind::Peer, words);
