@@ -94,7 +94,8 @@ def rows_of(text):
 
 
 async def reads(client, server, truth):
-    """What the console shows is read, and nothing else."""
+    """What the console shows, once all of it has come, is read, and nothing else."""
+    await client.call_tool("wait_for_console", {"serverId": server, "until": {"stillFor": 1}})
     told, reading = await read(client, server)
     wrong = [(seen, true) for seen, true in zip(rows_of(reading["text"]), rows_of("\n".join(truth))) if seen != true]
     assert not wrong, f"{server}: (read, written): {wrong}\n{told}"
