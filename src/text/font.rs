@@ -84,13 +84,14 @@ macro_rules! shipped {
 }
 
 /// What the program ships, the most likely first.
-const SHIPPED: [(&str, &[u8]); 25] = shipped! {
+const SHIPPED: [(&str, &[u8]); 26] = shipped! {
     "vga-8x16" "kernel-8x16" "unifont-8x16" "t-8x16" "t-bold-8x16" "debian-8x16" "rhel-8x16"
     "edk2-8x19"
     "vga-8x8" "vga-8x14" "t-8x14" "t-bold-8x14"
     "t-16x32" "t-bold-16x32" "debian-16x32"
     "t-10x18" "t-bold-10x18" "t-10x20" "t-bold-10x20" "t-11x22" "t-bold-11x22"
     "t-12x24" "t-bold-12x24" "t-14x28" "t-bold-14x28"
+    "gallant-12x22"
 };
 
 /// The fonts to read with.

@@ -107,6 +107,32 @@ def firmware(volume):
     return 8, 19, glyphs
 
 
+def outlines(path, width, height):
+    """A TrueType font whose outlines go around its dots: each edge turns the dots to its right over."""
+    from fontTools.pens.recordingPen import DecomposingRecordingPen
+    from fontTools.ttLib import TTFont
+
+    font = TTFont(path)
+    shapes, top, unit = font.getGlyphSet(), font["hhea"].ascent, (font["hhea"].ascent - font["hhea"].descent) / height
+    glyphs = {}
+    for code, name in font.getBestCmap().items():
+        pen = DecomposingRecordingPen(shapes)
+        shapes[name].draw(pen)
+        rows = [0] * height
+        corners = []
+        for _, points in pen.value:
+            corners.extend(points)
+            if points:
+                continue
+            for (x, y), (_, other) in zip(corners, corners[1:] + corners[:1]):
+                (begin, end) = sorted(round((top - edge) / unit) for edge in (y, other))
+                for row in range(begin, end):
+                    rows[row] ^= (1 << width - round(x / unit)) - 1
+            corners = []
+        glyphs[chr(code)] = rows
+    return width, height, glyphs
+
+
 def fill(font, *others):
     """What a font lacks of the repertoire, from others of its family."""
     width, height, glyphs = font
@@ -160,6 +186,7 @@ def main():
         ("edk2", firmware((share / "OVMF/OVMF_CODE.fd").read_bytes())),
         ("debian", fill(debian["16"], kernel, vga[16])),
         ("debian", debian["32x16"]),
+        ("gallant", outlines(share / "fonts/xscreensaver/gallant12x22.ttf", 12, 22)),
     ]
     for width, height in ((8, 14), (8, 16), (10, 18), (10, 20), (11, 22), (12, 24), (14, 28), (16, 32)):
         fonts += [("t", terminus(width, height, "n")), ("t-bold", terminus(width, height, "b"))]
