@@ -101,6 +101,7 @@ fn quoted(text: &str, number: usize) -> String {
 
 fn explain(asked: &Learn, texts: &[String], misfit: Misfit) -> Error {
     const SAME: &str = "check that text and picture are of the same screen";
+    let size = if asked.cell.is_some() { "leave out --cell" } else { "give the size of a cell with --cell" };
     let (what, hint, lesson) = match misfit {
         Misfit::NoText { lesson } => {
             let what = format!("{} is blank", asked.texts[lesson].display());
@@ -112,12 +113,11 @@ fn explain(asked: &Learn, texts: &[String], misfit: Misfit) -> Error {
                 asked.texts[lesson].display(),
                 quoted(&texts[lesson], line)
             );
-            let size = if asked.cell.is_some() { "leave out --cell" } else { "give the size of a cell with --cell" };
             (what, format!("{SAME} and that the picture is not scaled, or {size}"), lesson)
         }
         Misfit::Unlike { share } => {
             let what = format!("only {share} % of the cells look like others that are said to be the same character");
-            (what, SAME.to_owned(), 0)
+            (what, format!("{SAME}, or {size}"), 0)
         }
     };
     Error::new(Kind::Usage, what).hint(hint).doing(format!("learning from {}", asked.images[lesson].display()))

@@ -57,7 +57,7 @@ Usage:
       --region X,Y,WIDTH,HEIGHT   only this part of the screen, enlarged; in screen pixels
   ikvm-mcp text SERVER          print the text on a server's console, exactly or not at all; the first line says how
                                 sure it is, or why there is none
-      --image FILE                of a picture instead of a server: any PNG of a console that is not scaled
+      --image FILE                of a picture instead of a server: any PNG of a console's screen
       --json                      with its parts: status, font, cursor, what is selected or uncertain
       --attributes                with the colors of what stands out
       --frames                    the layout as it is: frames, empty rows, the indent
