@@ -189,10 +189,18 @@ pub fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Without the query, and with `***` for what looks like a ticket in the path.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.origin(), self.path)
+        let segments: Vec<_> =
+            self.path.split('/').map(|segment| if is_ticket(segment) { "***" } else { segment }).collect();
+        write!(f, "{}{}", self.origin(), segments.join("/"))
     }
+}
+
+/// Observed: ESXi's `/ticket/52d1c2a9f3e0b7c4`.
+fn is_ticket(segment: &str) -> bool {
+    segment.len() >= 16 && segment.contains(|ch: char| ch.is_ascii_digit()) && !segment.contains('.')
 }
 
 impl fmt::Debug for Url {
@@ -211,6 +219,10 @@ mod tests {
         assert_eq!((url.scheme.as_str(), url.host.as_str(), url.port()), ("https", "bmc.example", 8443));
         assert_eq!(url.to_string(), "https://bmc.example:8443/viewer.html");
         assert!(!format!("{url:?}").contains("s3cret"));
+        let ticket = Url::parse("wss://esxi.example/ticket/52d1c2a9f3e0b7c4").unwrap();
+        assert_eq!(ticket.to_string(), "wss://esxi.example/ticket/***");
+        let api = Url::parse("https://eu.api.ovh.com/1.0/dedicated/server/ns1234567.ip-1-2-3.eu").unwrap();
+        assert_eq!(api.to_string(), api.reveal());
         assert_eq!(url.query_value("x").as_deref(), Some("a b"));
         assert_eq!(url.reveal(), "https://bmc.example:8443/viewer.html?token=s3cret&x=a%20b");
         assert_eq!(url.with("wss", "/kvm").reveal(), "wss://bmc.example:8443/kvm");

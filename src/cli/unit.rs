@@ -5,7 +5,9 @@
 
 /// The unit; `program` is the path of the binary.
 pub fn unit(program: &str) -> String {
-    UNIT.replace("{program}", program)
+    let escaped = program.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
+    let is_plain = escaped == program && !program.contains(char::is_whitespace);
+    UNIT.replace("{program}", &if is_plain { escaped } else { format!("\"{escaped}\"") })
 }
 
 const UNIT: &str = "\
@@ -75,3 +77,15 @@ MemoryMax=1G
 [Install]
 WantedBy=multi-user.target
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_path_of_the_binary_is_one_word_for_systemd() {
+        let start = |program| unit(program).lines().find_map(|line| line.strip_prefix("ExecStart=").map(str::to_owned));
+        assert_eq!(start("/usr/bin/ikvm-mcp").as_deref(), Some("/usr/bin/ikvm-mcp"));
+        assert_eq!(start("/opt/my tools/100%/x").as_deref(), Some("\"/opt/my tools/100%%/x\""));
+    }
+}

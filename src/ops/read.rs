@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Ops;
 use super::look::{Facts, INCOMPLETE, Look, Looked, REFRESH_LIMIT, seconds};
 use crate::base::bytes::quote;
-use crate::base::{Error, Watch, clock};
+use crate::base::{Error, Kind, Watch, clock};
 use crate::text::{self, Library, Reading, Reason, RenderOptions, Status};
 
 /// Between two looks whether sharper video came.
@@ -45,8 +45,11 @@ pub struct ScreenText {
 impl Ops {
     /// Reads the text on the screen of `server`: opens the console where it is not open.
     pub fn read(&self, server: &str, options: &ReadOptions, watch: &Watch) -> Result<ScreenText, Error> {
-        let looked = self.look(server, options.patience, watch);
-        let mut look = match looked.map_err(|error| error.doing(format!("reading of {server}")))? {
+        self.screen_text(server, options, watch).map_err(|error| error.doing(format!("reading of {server}")))
+    }
+
+    fn screen_text(&self, server: &str, options: &ReadOptions, watch: &Watch) -> Result<ScreenText, Error> {
+        let mut look = match self.look(server, options.patience, watch)? {
             Looked::At(look) => look,
             Looked::Opening(text) => return Ok(ScreenText { text, json: None }),
         };
@@ -58,7 +61,11 @@ impl Ops {
             attributes: options.attributes,
             frames: options.frames,
         };
-        let mut json = match self.reading(&look) {
+        let reading = self.reading(&look);
+        if let Some(reading) = reading.as_ref().filter(|reading| reading.is_text()) {
+            is_within(&render, reading)?;
+        }
+        let mut json = match reading {
             Some(reading) => reading.json(&render),
             None => json!({ "status": "none", "advice": look.nothing_to_see(), "text": "" }),
         };
@@ -143,4 +150,15 @@ impl Ops {
         }
         text
     }
+}
+
+/// A region behind the last row or column would look like an empty screen.
+fn is_within(region: &RenderOptions, reading: &Reading) -> Result<(), Error> {
+    for (name, range, count) in [("row", &region.rows, reading.rows), ("column", &region.columns, reading.columns)] {
+        if let Some(first) = range.as_ref().map(|range| *range.start()).filter(|&first| first >= count) {
+            let what = format!("the region begins at {name} {first}, the last of the screen's text is {}", count - 1);
+            return Err(Error::new(Kind::Usage, what).hint("choose a region of the text, or leave it out"));
+        }
+    }
+    Ok(())
 }

@@ -158,6 +158,10 @@ fn what_has_not_changed_costs_no_picture_and_a_region_shows_more_of_less() {
     let beside = json!({ "x": 9000, "y": 0, "width": 1, "height": 1 });
     let refused = sentence(&mcp, &call(0, "get_screenshot", json!({ "serverId": "demo-grub", "region": beside })));
     assert!(refused.contains("outside the screen"), "{refused}");
+    let beyond = json!({ "serverId": "demo-grub", "region": { "firstColumn": 200 } });
+    let outside = "reading of demo-grub: the region begins at column 200, the last of the screen's text is 79; \
+        choose a region of the text, or leave it out";
+    assert_eq!(sentence(&mcp, &call(0, "read_console", beyond)), outside);
 }
 
 #[test]
