@@ -16,7 +16,9 @@ const SAMPLES: usize = 96;
 const HOPELESS: [(usize, f32); 2] = [(8, 0.3), (24, 0.45)];
 
 /// Cells looked at on all grids together: what bounds the time where patterns look a little like glyphs.
-const MAX_LOOKS: usize = 6000;
+const MAX_LOOKS: usize = 3000;
+/// The same for all sizes from which the screen may have been enlarged.
+const MAX_LOOKS_SCALED: usize = 1500;
 
 /// A grid with this score is right, and no other is tried.
 pub const CERTAIN: f32 = 0.8;
@@ -62,6 +64,11 @@ pub struct Grid {
 }
 
 impl Grid {
+    /// Whether the screen was enlarged on its way.
+    pub fn is_scaled(&self) -> bool {
+        self.native != self.screen
+    }
+
     /// Whole cells across.
     pub fn columns(&self) -> usize {
         (self.native.0 - self.left) / self.cell.0
@@ -105,12 +112,19 @@ impl Trial<'_> {
 pub fn find(frame: &Frame, survey: &Survey, atlases: &[Atlas]) -> Option<Grid> {
     let elsewhere = || phases(survey.profiles(frame), atlases);
     // The phases are computed only once the others have failed.
-    best(frame, survey, (frame.width, frame.height), atlases, std::iter::once_with(elsewhere).flatten())
+    let elsewhere = std::iter::once_with(elsewhere).flatten();
+    best(frame, survey, (frame.width, frame.height), atlases, elsewhere, &mut { MAX_LOOKS })
 }
 
-/// The best grid of those that consoles use, had the screen had the size `native` before it was scaled.
-pub fn find_scaled(frame: &Frame, survey: &Survey, native: (usize, usize), atlases: &[Atlas]) -> Option<Grid> {
-    best(frame, survey, native, atlases, std::iter::empty())
+/// The best grid of those that consoles use, for each of the sizes that the screen may have had before it was enlarged.
+pub fn find_scaled(
+    frame: &Frame,
+    survey: &Survey,
+    sizes: Vec<(usize, usize)>,
+    atlases: &[Atlas],
+) -> impl Iterator<Item = Grid> {
+    let mut looks = MAX_LOOKS_SCALED;
+    sizes.into_iter().filter_map(move |native| best(frame, survey, native, atlases, std::iter::empty(), &mut looks))
 }
 
 fn best<'a>(
@@ -119,16 +133,18 @@ fn best<'a>(
     native: (usize, usize),
     atlases: &'a [Atlas],
     elsewhere: impl Iterator<Item = (&'a Atlas, usize, usize)>,
+    looks: &mut usize,
 ) -> Option<Grid> {
     let mut best: Option<Trial> = None;
-    let mut looks = 0;
     let priors = priors(native.0, native.1);
     let of_size = |cell: (usize, usize)| atlases.iter().find(move |atlas| (atlas.width, atlas.height) == cell);
     let corners = atlases.iter().map(|atlas| (atlas, 0, 0));
     let usual = priors.into_iter().filter_map(|(cell, left, top)| of_size(cell).map(|atlas| (atlas, left, top)));
     for (atlas, left, top) in usual.chain(corners).chain(elsewhere) {
-        let Some(trial) = judge(frame, survey, native, atlas, left, top) else { continue };
-        looks += trial.cells;
+        if *looks == 0 {
+            break;
+        }
+        let Some(trial) = judge(frame, survey, native, (atlas, left, top), looks) else { continue };
         let is_better = best.as_ref().is_none_or(|best| trial.score > best.score);
         if trial.is_certain() {
             best = Some(trial);
@@ -136,9 +152,6 @@ fn best<'a>(
         }
         if is_better {
             best = Some(trial);
-        }
-        if looks >= MAX_LOOKS {
-            break;
         }
     }
     let best = best.filter(Trial::is_accepted)?;
@@ -171,20 +184,20 @@ fn priors(width: usize, height: usize) -> Vec<((usize, usize), usize, usize)> {
     priors
 }
 
-/// Scores the grid of `atlas` at an origin. `None` where no cell can be judged.
+/// Scores the grid of `atlas` at an origin. `None` where no cell can be judged, or there are no looks left.
 fn judge<'a>(
     frame: &Frame,
     survey: &Survey,
     native: (usize, usize),
-    atlas: &'a Atlas,
-    left: usize,
-    top: usize,
+    (atlas, left, top): (&'a Atlas, usize, usize),
+    looks: &mut usize,
 ) -> Option<Trial<'a>> {
     let mut votes = vec![0_usize; atlas.faces.len()];
     let mut cell = Cell::default();
     let mut sum = Score::default();
     let mut cells = 0;
     for place in survey.cells(native, (atlas.width, atlas.height), (left, top)).take(4 * SAMPLES) {
+        *looks = looks.checked_sub(1)?;
         if !is_informative(cell.take_scaled(frame, native, place), atlas.width) {
             continue;
         }

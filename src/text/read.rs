@@ -192,9 +192,8 @@ pub fn read(frame: &Frame, library: &Library, last: Option<&Grid>) -> Reading {
     if let Some(reading) = reading.as_ref().filter(|reading| reading.is_text()) {
         return reading.clone();
     }
-    let scaled =
-        |size| grid::find_scaled(frame, &survey, size, atlases).and_then(|grid| read_on(frame, atlases, &grid));
-    if let Some(reading) = scaled::sizes(frame).into_iter().filter_map(scaled).find(Reading::is_text) {
+    let mut scaled = grid::find_scaled(frame, &survey, scaled::sizes(frame), atlases);
+    if let Some(reading) = scaled.find_map(|grid| read_on(frame, atlases, &grid).filter(Reading::is_text)) {
         return reading;
     }
     match reading {
@@ -226,7 +225,7 @@ fn read_on(frame: &Frame, atlases: &[Atlas], grid: &Grid) -> Option<Reading> {
     if let Some(common) = most_common_face(&matches, atlas).filter(|&common| common != main) {
         (main, matches) = (common, all(common));
     }
-    let is_scaled = grid.native != grid.screen;
+    let is_scaled = grid.is_scaled();
     let character = |verdict: &Verdict| match *verdict {
         Verdict::Flat(color) => Character::blank(color),
         Verdict::Glyph(found) => {
@@ -261,7 +260,8 @@ fn read_row(frame: &Frame, atlas: &Atlas, main: usize, grid: &Grid, row: usize) 
     };
     let straight = verdicts(0);
     let (score, glyphs) = fit(&straight);
-    if score >= ROW_FITS || glyphs < FEWEST_IN_WORDS {
+    // No scaled screen with such text was ever seen, and it takes long.
+    if score >= ROW_FITS || glyphs < FEWEST_IN_WORDS || grid.is_scaled() {
         return straight;
     }
     let shifted = (1..grid.cell.0).map(&mut verdicts).max_by(|a, b| fit(a).0.total_cmp(&fit(b).0));

@@ -64,7 +64,7 @@ impl Reading {
         let mut line = format!("screen {width}x{height}");
         if let Some(grid) = self.grid.as_ref().filter(|_| self.is_text()) {
             // Writing to a String cannot fail.
-            if grid.native != grid.screen {
+            if grid.is_scaled() {
                 let _ = write!(line, " scaled from {}x{}", grid.native.0, grid.native.1);
             }
             let _ = write!(line, " text {}x{} font {}", self.columns, self.rows, grid.font);
@@ -168,7 +168,7 @@ impl Reading {
             "columns": self.columns,
             "rows": self.rows,
             "cell": grid.map(|grid| [grid.cell.0, grid.cell.1]),
-            "scaledFrom": grid.filter(|grid| grid.native != grid.screen).map(|grid| [grid.native.0, grid.native.1]),
+            "scaledFrom": grid.filter(|grid| grid.is_scaled()).map(|grid| [grid.native.0, grid.native.1]),
             "font": grid.map(|grid| grid.font.as_str()),
             "shows": self.scene().map(|(scene, row)| json!({"what": scene.name(), "row": row})),
             "cursor": self.cursor.map(|(row, column)| [row, column]),

@@ -17,14 +17,14 @@ const HEIGHTS: RangeInclusive<usize> = 8..=32;
 
 /// How many of them are tried, across and down, and how many places for each.
 const SIZES: (usize, usize) = (4, 6);
-const PHASES: usize = 3;
+const PHASES: usize = 2;
 
 /// Cells looked at on a grid at most, and the fewest that tell text from chance.
 const SAMPLES: usize = 256;
 const FEWEST: usize = 64;
 
 /// Cells looked at on all grids together at most: what bounds the time.
-const MAX_LOOKS: usize = 12_000;
+const MAX_LOOKS: usize = 3000;
 
 /// Two shapes are one if they differ in no more than one of so many dots, as loss makes them differ.
 const ALIKE: usize = 32;

@@ -1,5 +1,8 @@
 //! Text: how long a screen takes to be read, and the large sweeps for accuracy that `make test` has no time for.
 
+use std::hint::black_box;
+use std::time::Instant;
+
 use ikvm_mcp::base::Frame;
 use ikvm_mcp::text::{Font, Library, Reading, Reason, Status, read};
 
@@ -10,6 +13,7 @@ use crate::support::tile::{Mode, coded};
 
 pub fn run() {
     speed();
+    not_text();
     pictures();
     unknown_fonts();
     fonts();
@@ -35,6 +39,22 @@ fn speed() {
         measure(&format!("{}x{} like a photo, no text", size.0, size.1), || look(&photo));
         let desktop = picture(6, size.0, size.1, &mut random);
         measure(&format!("{}x{} windows, no text", size.0, size.1), || look(&desktop));
+    }
+}
+
+/// What the slowest of some pictures of each kind takes to be told from text.
+fn not_text() {
+    for kind in 0..KINDS {
+        let mut random = Random(21);
+        let frames: Vec<Frame> = (0..8).map(|_| picture(kind, 1920, 1080, &mut random)).collect();
+        let time = |frame: &Frame| {
+            let begin = Instant::now();
+            black_box(look(frame));
+            begin.elapsed()
+        };
+        let best = |frame: &Frame| (0..3).map(|_| time(frame)).min().unwrap_or_default();
+        let slowest = frames.iter().map(best).max().unwrap_or_default();
+        println!("1920x1080 picture of kind {kind}, no text, the slowest of 8: {:.0} ms", slowest.as_secs_f64() * 1e3);
     }
 }
 
