@@ -102,8 +102,7 @@ impl Guard {
                     self.admit(Arc::new(client));
                 }
                 Err(error) => {
-                    // No descriptor may be left. That is so even when nobody is coming, so whoever is about to be
-                    // done gets the time for it; then a descriptor that nobody uses is given up.
+                    // No descriptor is left, perhaps: whoever is nearly done gets time, then an unused one is given up.
                     if stop.wait_for(RETRY) {
                         return;
                     }
