@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::Ops;
 use super::look::{Facts, INCOMPLETE, Look, Looked, REFRESH_LIMIT, seconds};
 use crate::base::bytes::quote;
-use crate::base::{Error, Kind, Watch, clock};
-use crate::text::{self, Library, Reading, Reason, RenderOptions, Status};
+use crate::base::{Error, Frame, Kind, Watch, clock};
+use crate::text::{self, Grid, Library, Reading, Reason, RenderOptions, Status};
 
 /// Between two looks whether sharper video came.
 const SHARPER: Duration = Duration::from_millis(20);
@@ -80,7 +80,7 @@ impl Ops {
     pub(super) fn sharpen(&self, server: &str, look: &mut Look, watch: &Watch) {
         let is_enough = |reading: &Reading| matches!(reading.status, Status::Exact | Status::None(Reason::Blank));
         let unasked = || self.unasked.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.reading(look).is_none_or(|reading| is_enough(&reading)) || unasked().contains(server) {
+        if self.pixels_reading(look).is_none_or(|reading| is_enough(&reading)) || unasked().contains(server) {
             return;
         }
         let console = Arc::clone(&look.lease.console);
@@ -101,22 +101,26 @@ impl Ops {
         }
     }
 
-    /// The text of a look, read once for each picture; `None` where there is no picture.
+    /// The text of a look, no surer than its picture is whole; `None` where there is no picture.
     pub(super) fn reading(&self, look: &Look) -> Option<Arc<Reading>> {
-        let frame = look.snapshot.frame.as_ref()?;
-        let read = |last: Option<&_>| {
-            self.workers.work(|| text::read(frame, self.fonts.as_ref().unwrap_or_else(|| Library::shipped()), last))
-        };
-        Some(look.lease.memory.reading(frame, read))
+        let reading = self.pixels_reading(look)?;
+        Some(if look.snapshot.complete { reading } else { Arc::new(reading.of_part()) })
     }
 
-    /// The same for who only wants it if it is cheap.
-    pub(super) fn quick_reading(&self, look: &Look) -> Option<Arc<Reading>> {
+    /// The text of a look's pixels, read once for each picture.
+    fn pixels_reading(&self, look: &Look) -> Option<Arc<Reading>> {
         let frame = look.snapshot.frame.as_ref()?;
-        let read = |last: Option<&_>| {
-            self.workers.work(|| text::read(frame, self.fonts.as_ref().unwrap_or_else(|| Library::shipped()), last))
-        };
-        look.lease.memory.quick_reading(frame, read)
+        Some(look.lease.memory.reading(frame, |last| self.read_frame(frame, last)))
+    }
+
+    fn read_frame(&self, frame: &Frame, last: Option<&Grid>) -> Reading {
+        self.workers.work(|| text::read(frame, self.fonts.as_ref().unwrap_or_else(|| Library::shipped()), last))
+    }
+
+    /// The text of a look whose picture is whole, for who only wants it if it is cheap.
+    pub(super) fn quick_reading(&self, look: &Look) -> Option<Arc<Reading>> {
+        let frame = look.snapshot.frame.as_ref().filter(|_| look.snapshot.complete)?;
+        look.lease.memory.quick_reading(frame, |last| self.read_frame(frame, last))
     }
 
     /// Adds what the text tells for sure about what is on the screen, where that is cheap to know.
@@ -140,7 +144,7 @@ impl Ops {
         let rendered = reading.render(options);
         let (headline, rows) = rendered.split_once('\n').unwrap_or((&rendered, ""));
         let mut text = format!("{headline} [picture {}, {age} old]\n", look.picture_id);
-        if !look.snapshot.complete {
+        if !look.snapshot.complete && reading.status != Status::Partial {
             text += &format!("note: {INCOMPLETE}\n");
         }
         if !rows.is_empty() {

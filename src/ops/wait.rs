@@ -280,8 +280,8 @@ impl Condition {
             Self::Text(text) => find(reading?, |line| line.find(text.as_str())),
             Self::Regex(regex) => find(reading?, |line| regex.find(line).map(|found| found.start())),
             Self::Gone(text) => {
-                // Text that cannot be read may be there.
-                let is_known = look.snapshot.frame.is_none() || reading.is_some_and(is_known);
+                // Text that cannot be read, or is not drawn yet, may be there.
+                let is_known = look.snapshot.frame.is_none() || look.snapshot.complete && reading.is_some_and(is_known);
                 let is_there = reading.is_some_and(|reading| find(reading, |line| line.find(text.as_str())).is_some());
                 (is_known && !is_there).then(|| format!("the text {text:?} is not on the screen"))
             }

@@ -19,6 +19,8 @@ pub enum Status {
     Exact,
     /// Characters are right as far as can be told; doubtful ones are listed.
     Good,
+    /// Characters are right for what the picture shows, of which parts may be missing or left of an earlier screen.
+    Partial,
     /// There is text, but not in a font that is known well enough, or the picture is too poor.
     Uncertain,
     /// There is no text to be read.
@@ -318,9 +320,14 @@ impl Reading {
         }
     }
 
+    /// The same of a picture that is not whole.
+    pub fn of_part(&self) -> Self {
+        Self { status: if self.is_text() { Status::Partial } else { self.status }, ..self.clone() }
+    }
+
     /// Whether there is text that can be trusted.
     pub fn is_text(&self) -> bool {
-        matches!(self.status, Status::Exact | Status::Good)
+        matches!(self.status, Status::Exact | Status::Good | Status::Partial)
     }
 
     /// The cells of a row; `row` is less than `rows`.

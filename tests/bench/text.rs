@@ -93,7 +93,7 @@ fn unknown_fonts() {
                     Status::None(Reason::UnknownFont) => unknown += 1,
                     Status::None(_) => graphics += 1,
                     Status::Uncertain => uncertain += 1,
-                    Status::Exact | Status::Good => near += 1,
+                    Status::Exact | Status::Good | Status::Partial => near += 1,
                 }
             }
         }

@@ -109,8 +109,8 @@ async def is_told_to_look(client, server):
     """A screen that is no text is not read, and the tool says what to call."""
     deadline = time.monotonic() + LIMIT
     told, reading = await read(client, server)
-    while not reading["complete"] and time.monotonic() < deadline:
-        # The machine has changed the size of its screen and not drawn it yet; the answer says to look again.
+    while reading["status"] == "partial" and time.monotonic() < deadline:
+        # The machine has changed the size of its screen and not drawn it yet.
         told, reading = await read(client, server)
     assert reading["status"] == "none" and reading["text"] == "", told
     assert "get_screenshot" in told and "get_screenshot" in reading["advice"], told

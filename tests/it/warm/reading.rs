@@ -3,13 +3,17 @@
 use std::fs;
 use std::path::Path;
 
-use ikvm_mcp::ops::{ReadOptions, ScreenText};
+use ikvm_mcp::base::{Carrier, Rfb};
+use ikvm_mcp::ops::{ReadOptions, ScreenText, Until, WaitOptions};
+use ikvm_mcp::rfb::Encoding;
 use serde_json::Value;
 
 use super::*;
 use crate::support::bmc::Engine;
 use crate::support::read_png;
-use crate::support::rfb_encode::console;
+use crate::support::rfb_encode::{console, rectangle_head, update_head};
+use crate::support::servers::ops;
+use crate::support::vnc::{self, Vnc};
 
 impl Bench {
     pub(super) fn read(&self, options: &ReadOptions) -> ScreenText {
@@ -125,4 +129,48 @@ fn firmware_that_hangs_up_over_it_is_not_asked_again() {
     let counts = bench.bmcs[0].counts();
     assert_eq!((counts.packets(ASKED), counts.kvm_opens), (1, 2));
     bench.end();
+}
+
+/// One machine behind a VNC server.
+struct Machine(String);
+
+impl Provider for Machine {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    fn servers(&self, _: &Watch) -> Result<Vec<Server>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn access(&self, _: &str, _: Wanted, _: &Watch) -> Result<Access, Error> {
+        let rfb = Rfb { carrier: Carrier::parse(&self.0).unwrap(), user: None, password: None };
+        let (certificate, notes) = (Certificate::default(), Vec::new());
+        Ok(Access { route: Route::Rfb(Box::new(rfb)), certificate, expires: None, notes })
+    }
+
+    fn power(&self, _: &str, _: &Watch) -> Result<Option<Power>, Error> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn text_that_is_left_of_a_screen_of_another_size_is_not_passed_off_as_sure() {
+    let menu = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/screens/05-grub-menu-text.png");
+    let server = Vnc::showing(vnc::Setup::default(), read_png(&menu), Encoding::RAW);
+    let ops = ops(Machine(server.url()));
+    let read = || ops.read("vm", &ReadOptions::default(), &Watch::new("testing", LONG)).unwrap();
+    assert_eq!(read().json.unwrap()["status"], "exact");
+    // The new size comes, its pixels never do.
+    server.push([update_head(1), rectangle_head(0, 0, 800, 600, Encoding::DESKTOP_SIZE)].concat());
+    let until = |until| WaitOptions { until, timeout: Duration::from_secs(1), patience: None };
+    let wait = |wanted| ops.wait("vm", &until(wanted), &Watch::new("testing", LONG)).unwrap();
+    while read().json.unwrap()["complete"] == true {}
+    let ScreenText { text, json } = read();
+    let json = json.unwrap();
+    assert_eq!((&json["status"], &json["complete"]), (&"partial".into(), &false.into()), "{text}");
+    assert!(json["advice"].as_str().unwrap().contains("look again"), "{json}");
+    assert!(text.contains("800x600") && text.contains(" partial: ") && text.contains("GNU GRUB"), "{text}");
+    assert!(!wait(Until::Gone("Memory test".to_owned())).is_met);
+    ops.close();
 }
