@@ -9,6 +9,12 @@ use super::glyphs::Atlas;
 use super::psf;
 use crate::base::bytes::is_unseen;
 
+/// Orders characters that look alike by which of them a console shows: ASCII, then lines and blocks (Debian's fonts
+/// have one bitmap for dashes and lines), then by code point.
+pub(super) fn preference(ch: char) -> (bool, bool, char) {
+    (!ch.is_ascii(), !('\u{2500}'..='\u{259f}').contains(&ch), ch)
+}
+
 /// One character's bitmap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glyph {
@@ -25,7 +31,7 @@ pub struct Font {
     pub name: String,
     /// Dots across a cell, 1 to 32.
     pub width: usize,
-    /// Dots down a cell.
+    /// Dots down a cell, 1 to 32.
     pub height: usize,
     /// By character. No two have the same bitmap; a character may have two bitmaps.
     pub glyphs: Vec<Glyph>,
@@ -36,12 +42,13 @@ const TEXT_MODE_HEIGHTS: [usize; 3] = [8, 14, 16];
 
 impl Font {
     /// A font of these glyphs, without characters that are not seen. Of characters that look alike, such as Latin A and
-    /// Cyrillic А, the one with the lowest code point stands for all.
+    /// Cyrillic А, the one that consoles show most stands for all.
     pub fn new(name: impl Into<String>, width: usize, height: usize, mut glyphs: Vec<Glyph>) -> Self {
         glyphs.retain(|glyph| !is_unseen(glyph.ch));
-        glyphs.sort_by_key(|glyph| glyph.ch);
+        glyphs.sort_by_key(|glyph| preference(glyph.ch));
         let mut seen = HashSet::new();
         glyphs.retain(|glyph| seen.insert(glyph.rows.clone()));
+        glyphs.sort_by_key(|glyph| glyph.ch);
         Self { name: name.into(), width, height, glyphs }
     }
 

@@ -151,6 +151,8 @@ impl Atlas {
             });
             atlases[at].add(font);
         }
+        // A font may have nothing but blanks.
+        atlases.retain(|atlas| !atlas.shapes.is_empty());
         for atlas in &mut atlases {
             let shapes =
                 (0..).zip(&atlas.shapes).filter(|(_, shape)| rarity(shape.ch) == 0).map(|(at, _)| at).collect();

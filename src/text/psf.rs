@@ -12,7 +12,8 @@
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::font::{Font, Glyph};
+use super::cell::MAX_DOTS;
+use super::font::{Font, Glyph, preference};
 use crate::base::{DecodeError, bytes};
 
 /// Bytes of a font file, unpacked: the largest in use, all of GNU Unifont, has about this much.
@@ -24,8 +25,8 @@ const MAX_GLYPHS: usize = 1 << 16;
 /// Dots across: what a row of [`Glyph`] holds.
 const MAX_WIDTH: usize = 32;
 
-/// Dots down: twice Terminus 16x32, the largest in use.
-const MAX_HEIGHT: usize = 64;
+/// Dots down: as Terminus 16x32 has, the largest in use on screens of boards.
+const MAX_HEIGHT: usize = MAX_DOTS / MAX_WIDTH;
 
 const MAGIC_1: [u8; 2] = [0x36, 0x04];
 const MAGIC_2: [u8; 4] = [0x72, 0xb5, 0x4a, 0x86];
@@ -164,7 +165,7 @@ fn split(rest: &[u8], count: usize, width: usize, height: usize) -> Result<(&[u8
     rest.split_at_checked(count * width.div_ceil(8) * height).ok_or(malformed("a PSF font shorter than its glyphs"))
 }
 
-/// The character of each glyph by a table of version 1: the lowest of its list.
+/// The character of each glyph by a table of version 1: the one of its list that consoles show most.
 fn wide_characters(table: &[u8], count: usize) -> Result<Vec<Option<char>>, DecodeError> {
     const SEQUENCE: u16 = 0xfffe;
     const END: u16 = 0xffff;
@@ -173,14 +174,14 @@ fn wide_characters(table: &[u8], count: usize) -> Result<Vec<Option<char>>, Deco
     let mut next = || match lists.next() {
         Some([list @ .., END]) => {
             let single = list.split(|&unit| unit == SEQUENCE).next().unwrap_or_default();
-            Ok(single.iter().filter_map(|&unit| char::from_u32(u32::from(unit))).min())
+            Ok(single.iter().filter_map(|&unit| char::from_u32(u32::from(unit))).min_by_key(|&ch| preference(ch)))
         }
         _ => Err(malformed("a table of a PSF1 font that ends too early")),
     };
     (0..count).map(|_| next()).collect()
 }
 
-/// The character of each glyph by a table of version 2: the lowest of its list.
+/// The character of each glyph by a table of version 2: the same.
 fn utf8_characters(table: &[u8], count: usize) -> Result<Vec<Option<char>>, DecodeError> {
     const SEQUENCE: u8 = 0xfe;
     const END: u8 = 0xff;
@@ -190,7 +191,7 @@ fn utf8_characters(table: &[u8], count: usize) -> Result<Vec<Option<char>>, Deco
             let single = list.split(|&byte| byte == SEQUENCE).next().unwrap_or_default();
             let single =
                 std::str::from_utf8(single).map_err(|_| malformed("a table of a PSF2 font that is not UTF-8"))?;
-            Ok(single.chars().min())
+            Ok(single.chars().min_by_key(|&ch| preference(ch)))
         }
         _ => Err(malformed("a table of a PSF2 font that ends too early")),
     };

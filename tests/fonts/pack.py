@@ -149,13 +149,19 @@ def gzipped(data):
     return b"\x1f\x8b\x08" + bytes(5) + b"\x02\xff" + packed + struct.pack("<2I", zlib.crc32(data), len(data))
 
 
+def preference(ch):
+    """Orders characters that look alike by which of them a console shows: ASCII, lines and blocks, others."""
+    return not ch.isascii(), not "\u2500" <= ch <= "\u259f", ch
+
+
 def save(name, font):
     """Writes a font as PSF2 in gzip, by character, each bitmap once."""
     width, height, glyphs = font
     stride = (width + 7) // 8
     bitmaps = {}
-    for ch in sorted(REPERTOIRE & glyphs.keys()):
+    for ch in sorted(REPERTOIRE & glyphs.keys(), key=preference):
         bitmaps.setdefault(b"".join((row << (stride * 8 - width)).to_bytes(stride, "big") for row in glyphs[ch]), ch)
+    bitmaps = dict(sorted(bitmaps.items(), key=lambda item: item[1]))
     header = struct.pack("<4s7I", b"\x72\xb5\x4a\x86", 0, 32, 1, len(bitmaps), stride * height, height, width)
     table = b"".join(ch.encode() + b"\xff" for ch in bitmaps.values())
     packed = gzipped(header + b"".join(bitmaps) + table)

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use ikvm_mcp::base::Frame;
-use ikvm_mcp::text::{Font, Library};
+use ikvm_mcp::text::{Font, Glyph, Library, Status, psf, read};
 
 use super::support::paint::{BLACK, COLORS, GRAY, Screen};
 use super::support::read_png;
@@ -103,6 +103,24 @@ fn a_bitmap_means_one_character_in_all_fonts_of_a_size() {
             assert_eq!(glyph.ch, *ch, "{} and {other}", font.name);
         }
     }
+}
+
+#[test]
+fn every_font_but_gallant_has_the_lines_of_a_frame() {
+    for font in Library::shipped().fonts().iter().filter(|font| !font.name.starts_with("gallant")) {
+        assert!("─│┌┐└┘├┤".chars().all(|ch| font.rows(ch).is_some()), "{}", font.name);
+    }
+}
+
+#[test]
+fn a_font_of_the_largest_cells_and_one_of_blanks_are_read_with() {
+    let wider = |glyph: &Glyph| Glyph { ch: glyph.ch, rows: glyph.rows.iter().map(|row| row << 16 | row).collect() };
+    let twins = Font::new("twins", 32, 32, font("t-16x32").glyphs.iter().map(wider).collect());
+    let twins = psf::parse("twins", &psf::build(&twins)).unwrap();
+    let blank = Font::new("blank", 7, 13, vec![Glyph { ch: ' ', rows: vec![0; 13] }]);
+    let frame = Screen::new(&twins, 1920, 1080).lines("\nlogin: root\nPassword:").frame;
+    let reading = read(&frame, &Library::of([blank, twins]), None);
+    assert_eq!((reading.status, &reading.lines()[1][..]), (Status::Exact, "login: root"), "{}", reading.headline());
 }
 
 #[test]

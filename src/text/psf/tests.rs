@@ -48,7 +48,7 @@ fn a_font_without_a_table_is_in_the_order_of_code_page_437() {
 }
 
 #[test]
-fn a_glyph_with_several_characters_is_the_lowest_of_them() {
+fn a_glyph_with_several_letters_is_the_lowest_of_them() {
     let mut lists = vec!["\u{ffff}".to_owned(); 256];
     lists[7] = "\u{410}A\u{391}\u{ffff}".into();
     // A sequence behind the mark does not count: a glyph with nothing else stands for no character.
@@ -59,15 +59,29 @@ fn a_glyph_with_several_characters_is_the_lowest_of_them() {
 }
 
 #[test]
+fn a_bitmap_of_dashes_and_lines_is_a_line_and_one_of_ascii_is_ascii() {
+    for (list, ch) in [("—―─━═", '─'), ("‐‑−-─", '-'), ("⎮│¦", '│'), ("μµ", 'µ')] {
+        let table = [list.as_bytes(), b"\xffx\xff"].concat();
+        let font = parse("f", &version_2(1, &table)).unwrap();
+        assert!(font.rows(ch).is_some() && font.glyphs.len() == 2, "{list}");
+    }
+    let glyph = |ch| Glyph { ch, rows: vec![0, 255] };
+    let font = Font::new("f", 8, 2, "—a═".chars().map(glyph).collect());
+    assert_eq!(font.glyphs, [glyph('a')]);
+    let font = Font::new("f", 8, 2, "—═Ж".chars().map(glyph).collect());
+    assert_eq!(font.glyphs, [glyph('═')]);
+}
+
+#[test]
 fn version_2_has_any_width_and_its_table_in_utf_8() {
     let font = parse("f", &version_2(1, "é\u{2500}".as_bytes())).unwrap_err();
     assert_eq!(font, malformed("a table of a PSF2 font that ends too early"));
-    let table = [b"x\xff", "─é".as_bytes(), b"\xfee\xcc\x81\xff"].concat();
+    let table = [b"x\xff", "Жé".as_bytes(), b"\xfee\xcc\x81\xff"].concat();
     let font = parse("f", &version_2(1, &table)).unwrap();
     assert_eq!((font.width, font.height), (9, 1));
     assert_eq!(font.rows('x'), Some(&[0b1_0000_0001][..]));
     assert_eq!(font.rows('é'), Some(&[0b0_1000_0000][..]));
-    assert_eq!(font.rows('─'), None);
+    assert_eq!(font.rows('Ж'), None);
 }
 
 #[test]
@@ -105,7 +119,7 @@ fn gzip_that_unpacks_without_end_is_an_error() {
 
 #[test]
 fn no_size_is_believed() {
-    for (field, value) in [(3, u32::MAX), (3, 0), (5, 65), (5, 0), (6, 33), (6, 0), (1, u32::MAX), (4, 3), (0, 1)] {
+    for (field, value) in [(3, u32::MAX), (3, 0), (5, 33), (5, 0), (6, 33), (6, 0), (1, u32::MAX), (4, 3), (0, 1)] {
         let mut file = version_2(0, &[]);
         file[4 + field * 4..][..4].copy_from_slice(&value.to_le_bytes());
         assert!(parse("f", &file).is_err(), "field {field} = {value}");
