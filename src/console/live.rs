@@ -138,6 +138,7 @@ impl Shared {
             changed: now,
             taken: clock::utc(),
             complete: false,
+            drawn: None,
             signal: Signal::Unknown,
             power: None,
             role: None,

@@ -58,6 +58,8 @@ pub struct Snapshot {
     pub taken: Utc,
     /// Whether every part of the picture was drawn since the session began.
     pub complete: bool,
+    /// How much of it was drawn, in percent, 100 only for all of it; where the console tells.
+    pub drawn: Option<u8>,
     /// Whether the host drives its video output.
     pub signal: Signal,
     /// Whether the host is switched on, where the console tells.

@@ -84,8 +84,9 @@ struct State<F> {
 impl Link<Raw> {
     /// Connects to the URL's host, with TLS where its scheme asks for it.
     pub(super) fn open(url: &Url, doing: String, trust: &Trust, watch: &Watch) -> Result<Self, Error> {
+        let addresses = tcp::addresses(&url.host, url.port(), watch)?;
         let watch = watch.within("connecting to the console", CONNECT_LIMIT);
-        let socket = tcp::connect(&url.host, url.port(), &watch)?;
+        let socket = tcp::connect(&addresses, &watch)?;
         let state =
             State { tls: None, framing: Raw, content: Vec::new(), outgoing: Vec::new(), writing: false, end: None };
         let link = Self { doing, socket: Arc::new(socket), state: Mutex::new(state), written: Condvar::new() };

@@ -1,6 +1,6 @@
 //! Whether a host can be reached at all: its name, TCP, TLS, one after another; nothing is sent beside the handshake.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::link::Link;
 use super::tcp::{self, CONNECT_LIMIT};
@@ -10,15 +10,14 @@ use crate::base::{Error, Url, Watch};
 
 /// The addresses of a host, in the order in which they are tried.
 pub fn addresses(host: &str, watch: &Watch) -> Result<Vec<IpAddr>, Error> {
-    let watch = watch.within("resolving the name", CONNECT_LIMIT);
-    let name = host.to_owned();
-    let found = tcp::detached(&watch, move || tcp::resolve(&name, 0))?.map_err(failure::explain)?;
-    Ok(found.iter().map(|address| address.ip()).collect())
+    let found = tcp::addresses(host, 0, watch)?;
+    Ok(found.iter().map(SocketAddr::ip).collect())
 }
 
 /// Connects and hangs up; the address that accepted.
 pub fn connect(host: &str, port: u16, watch: &Watch) -> Result<IpAddr, Error> {
-    let socket = tcp::connect(host, port, &watch.within("connecting", CONNECT_LIMIT))?;
+    let addresses = tcp::addresses(host, port, watch)?;
+    let socket = tcp::connect(&addresses, &watch.within("connecting", CONNECT_LIMIT))?;
     socket.peer_addr().map(|address| address.ip()).map_err(failure::explain)
 }
 

@@ -1,20 +1,28 @@
 //! Names to addresses to connected sockets, each wait bounded and ended by its watch.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use super::failure::{self, Unresolvable};
 use crate::base::{Error, Kind, Watch};
 
-/// From the name to the end of the TLS handshake, over all addresses.
+/// From the first address to the end of the TLS handshake; as long for the name before.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// Connects to the first address of `host` that accepts; TCP_NODELAY is set.
-pub(super) fn connect(host: &str, port: u16, watch: &Watch) -> Result<TcpStream, Error> {
+/// All addresses of a host, at least one, in the order in which they are tried.
+pub(super) fn addresses(host: &str, port: u16, watch: &Watch) -> Result<Vec<SocketAddr>, Error> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![(address, port).into()]);
+    }
     let name = host.to_owned();
-    let addresses = detached(watch, move || resolve(&name, port))?.map_err(failure::explain)?;
+    let watch = watch.within("resolving the name", CONNECT_LIMIT);
+    detached(&watch, move || resolve(&name, port))?.map_err(failure::explain)
+}
+
+/// Connects to the first address that accepts; TCP_NODELAY is set.
+pub(super) fn connect(addresses: &[SocketAddr], watch: &Watch) -> Result<TcpStream, Error> {
     let mut last = None;
     for (index, address) in addresses.iter().copied().enumerate() {
         // An address that swallows packets must leave time for the next ones.
@@ -31,7 +39,7 @@ pub(super) fn connect(host: &str, port: u16, watch: &Watch) -> Result<TcpStream,
     Err(last.unwrap_or_else(|| watch.timeout()))
 }
 
-/// All addresses of a host, at least one. Takes as long as the system's resolver likes.
+/// The same, as long as the system's resolver likes.
 pub(super) fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let unresolvable = |cause: String| io::Error::other(Unresolvable { host: host.to_owned(), cause });
     let found = (host, port).to_socket_addrs().map_err(|error| unresolvable(error.to_string()))?;
@@ -83,6 +91,15 @@ mod tests {
         assert_eq!(error.unwrap_err().kind(), Kind::Cancelled);
         assert_eq!(detached(&watch, || ()).unwrap_err().kind(), Kind::Cancelled);
         drop(release);
+    }
+
+    #[test]
+    fn only_a_name_is_resolved_as_a_stage_of_its_own() {
+        let watch = Watch::new("connecting", CONNECT_LIMIT);
+        assert_eq!(addresses("::1", 5900, &watch).unwrap(), ["[::1]:5900".parse().unwrap()]);
+        assert_eq!(watch.stage(), "connecting");
+        let none_left = watch.within("connecting", Duration::ZERO);
+        assert_eq!(addresses("localhost", 5900, &none_left).unwrap_err().kind(), Kind::Timeout("resolving the name"));
     }
 
     #[test]

@@ -16,7 +16,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::base::bytes::clean_text;
+use crate::base::bytes::{clean_text, quote};
 use crate::base::clock::Utc;
 
 const INTEGER: u8 = 0x02;
@@ -38,6 +38,8 @@ const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 0x11];
 
 /// Names shown of a certificate; those of a content network may have hundreds.
 const MAX_NAMES: usize = 8;
+/// Characters shown of one of them: the longest name of a host.
+const MAX_NAME: usize = 253;
 
 /// What a certificate says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,13 +97,19 @@ impl X509 {
             key: key.to_vec(),
         })
     }
+
+    /// `"bmc7.example", "192.0.2.7"`; `None` where it is for none.
+    pub(super) fn quoted_names(&self) -> Option<String> {
+        let names: Vec<String> = self.names.iter().map(|name| quote(name)).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
 }
 
 impl fmt::Display for X509 {
-    /// `certificate of bmc7.example, issued by Example CA, valid until 2027-01-01T00:00:00Z`
+    /// `certificate of "bmc7.example", issued by "Example CA", valid until 2027-01-01T00:00:00Z`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let or_nobody = |name: &str| if name.is_empty() { "nobody".to_owned() } else { name.to_owned() };
-        let subject = if self.names.is_empty() { or_nobody(&self.subject) } else { self.names.join(", ") };
+        let or_nobody = |name: &str| if name.is_empty() { "nobody".to_owned() } else { quote(name) };
+        let subject = self.quoted_names().unwrap_or_else(|| or_nobody(&self.subject));
         write!(f, "certificate of {subject}")?;
         if self.is_self_signed {
             f.write_str(", self-signed")?;
@@ -121,7 +129,7 @@ fn common_name(name: &[u8]) -> Option<String> {
         let mut attribute = Der(Der(set).take(SEQUENCE)?);
         if attribute.take(OBJECT_IDENTIFIER)? == COMMON_NAME {
             let (_, text) = attribute.next()?;
-            return Some(clean_text(&String::from_utf8_lossy(text)));
+            return Some(words(text));
         }
     }
     None
@@ -138,7 +146,7 @@ fn alternative_names(extensions: &[u8]) -> Option<Vec<String>> {
         let (_, value) = std::iter::from_fn(|| extension.next()).last()?;
         let mut list = Der(Der(value).take(SEQUENCE)?);
         let names = std::iter::from_fn(|| list.next()).filter_map(|(tag, name)| match tag {
-            DNS_NAME => Some(clean_text(&String::from_utf8_lossy(name))),
+            DNS_NAME => Some(words(name)),
             IP_ADDRESS => match name.len() {
                 4 => Some(Ipv4Addr::from(*name.first_chunk()?).to_string()),
                 16 => Some(Ipv6Addr::from(*name.first_chunk::<16>()?).to_string()),
@@ -149,6 +157,10 @@ fn alternative_names(extensions: &[u8]) -> Option<Vec<String>> {
         return Some(names.take(MAX_NAMES).collect());
     }
     None
+}
+
+fn words(name: &[u8]) -> String {
+    clean_text(&String::from_utf8_lossy(name)).chars().take(MAX_NAME).collect()
 }
 
 /// Elements of DER, one after the other.
@@ -233,6 +245,16 @@ mod tests {
         assert_eq!(read("elsewhere").names, ["elsewhere.example"]);
         let own = read("ca-as-server");
         assert!(own.is_self_signed && own.names.is_empty());
+    }
+
+    #[test]
+    fn the_words_of_a_certificate_stand_in_quotation_marks() {
+        let server = X509 { names: vec!["a\"; do".to_owned(), "::1".to_owned()], ..read("server") };
+        let wanted = "certificate of \"a'; do\", \"::1\", issued by \"Test CA\", valid until 2070-01-01T00:00:00Z";
+        assert_eq!(server.to_string(), wanted);
+        let nameless = X509 { names: Vec::new(), subject: String::new(), is_self_signed: true, ends: None, ..server };
+        assert_eq!(nameless.to_string(), "certificate of nobody, self-signed");
+        assert_eq!(words(&b"\x1bx".repeat(1_000)), "x".repeat(MAX_NAME));
     }
 
     #[test]

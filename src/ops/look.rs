@@ -16,10 +16,6 @@ const CURRENT: Duration = Duration::from_secs(2);
 /// How long the provider may take to tell the power state, as a second witness.
 const POWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// Goes with a picture that is not whole.
-pub(super) const INCOMPLETE: &str =
-    "the picture is incomplete: parts not drawn yet are black or as before a change of its size; look again";
-
 /// What a look at a console came to.
 pub(super) enum Looked {
     /// The console is open.
@@ -112,6 +108,15 @@ impl Look {
         })
     }
 
+    /// Goes with a picture that is not whole.
+    pub fn incomplete(&self) -> Option<String> {
+        let Snapshot { complete: false, drawn, .. } = *self.snapshot else { return None };
+        let drawn = drawn.map(|percent| format!(", {percent} % of it is drawn")).unwrap_or_default();
+        Some(format!(
+            "the picture is incomplete{drawn}: parts not drawn yet are black or as before a change of its size; look again"
+        ))
+    }
+
     /// Whether the screen is still as it was in the picture of that id; an id that we do not know counts as changed.
     pub fn is_unchanged_since(&self, picture_id: &str) -> bool {
         self.picture_id == picture_id
@@ -128,8 +133,8 @@ impl Look {
             if frame.is_blank() {
                 facts.add("note", "the screen is blank: a picture of one color arrived");
             }
-            if !snapshot.complete {
-                facts.add("note", INCOMPLETE);
+            if let Some(note) = self.incomplete() {
+                facts.add("note", note);
             }
             let unheard = now - snapshot.heard;
             if unheard > CURRENT {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Ops;
-use super::look::{Facts, INCOMPLETE, Look, Looked, REFRESH_LIMIT, seconds};
+use super::look::{Facts, Look, Looked, REFRESH_LIMIT, seconds};
 use crate::base::bytes::quote;
 use crate::base::{Error, Frame, Kind, Watch, clock};
 use crate::text::{self, Grid, Library, Reading, Reason, RenderOptions, Status};
@@ -144,8 +144,8 @@ impl Ops {
         let rendered = reading.render(options);
         let (headline, rows) = rendered.split_once('\n').unwrap_or((&rendered, ""));
         let mut text = format!("{headline} [picture {}, {age} old]\n", look.picture_id);
-        if !look.snapshot.complete && reading.status != Status::Partial {
-            text += &format!("note: {INCOMPLETE}\n");
+        if let Some(note) = look.incomplete().filter(|_| reading.status != Status::Partial) {
+            text += &format!("note: {note}\n");
         }
         if !rows.is_empty() {
             text += OWN_WORDS;

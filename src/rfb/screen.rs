@@ -193,6 +193,11 @@ impl Coverage {
         self.width * self.height
     }
 
+    /// How much of the screen was painted, in percent, rounded down.
+    pub fn percent(&self) -> u8 {
+        ((self.total() - self.missing) * 100).checked_div(self.total()).unwrap_or_default() as u8
+    }
+
     /// Whether there is a screen and all of it was painted.
     pub fn is_complete(&self) -> bool {
         self.missing == 0 && self.total() > 0
@@ -237,7 +242,9 @@ mod tests {
         assert_eq!(coverage.mark(rect(5, 1, 0, 1)), 0);
         assert_eq!(coverage.mark(rect(0, 0, 130, 3)), 390 - 22);
         assert_eq!((coverage.missing(), coverage.is_complete()), (0, true));
-        assert!(!Coverage::new(0, 0).is_complete());
+        assert_eq!(coverage.percent(), 100);
+        let none = Coverage::new(0, 0);
+        assert_eq!((none.is_complete(), none.percent()), (false, 0));
     }
 
     #[test]

@@ -203,6 +203,7 @@ impl<'a> Driver<'a> {
     fn publish(&mut self) {
         let Some(screen) = self.session.screen().filter(|_| std::mem::take(&mut self.dirty)) else { return };
         let coverage = screen.coverage();
+        let drawn = coverage.percent();
         let is_seen = coverage.missing() < coverage.total() || self.last_video.is_some();
         let signal = match (coverage.total(), is_seen) {
             (0, _) => Signal::None,
@@ -221,6 +222,7 @@ impl<'a> Driver<'a> {
         let name = self.name.take().map(|name| name.chars().take(MAX_NAME).collect::<String>());
         self.shared.publish(news, &mut self.changes, |snapshot| {
             let note = name.map(|name| format!("the console calls itself {}", quote(&name)));
+            snapshot.drawn = Some(drawn);
             // A second attempt hears it again.
             snapshot.notes.extend(note.filter(|note| !snapshot.notes.contains(note)));
         });

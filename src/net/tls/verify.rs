@@ -16,7 +16,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, PeerMisbehaved, SignatureScheme};
 
 use crate::base::access::pin;
-use crate::base::bytes::clean_text;
+use crate::base::bytes::{clean_text, quote};
 use crate::base::clock::Utc;
 use crate::net::x509::X509;
 
@@ -165,7 +165,7 @@ fn distrust(
     if presented.is_self_signed {
         faults.push(("is self-signed".to_owned(), ""));
     } else if matches!(when_valid, Err(Error::InvalidCertificate(CertificateError::UnknownIssuer))) {
-        let issuer = if presented.issuer.is_empty() { "" } else { &format!(" ({})", presented.issuer) };
+        let issuer = if presented.issuer.is_empty() { "" } else { &format!(" ({})", quote(&presented.issuer)) };
         let hint = "name a file with that authority's certificate (ca_file, SSL_CERT_FILE), or ";
         faults.push((format!("is of an unknown authority{issuer}"), hint));
     }
@@ -176,7 +176,7 @@ fn distrust(
         faults.push((format!("is not valid before {begins}"), "check this machine's clock, or "));
     }
     if !ParsedCertificate::try_from(certificate).is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok()) {
-        let names = if presented.names.is_empty() { "no name at all".to_owned() } else { presented.names.join(", ") };
+        let names = presented.quoted_names().unwrap_or_else(|| "no name at all".to_owned());
         let what = format!("is for {names}, not for {}", name.to_str());
         faults.push((what, "use a name that the certificate holds, or "));
     }

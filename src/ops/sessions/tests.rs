@@ -40,6 +40,7 @@ impl Console for Counted {
             changed: clock::now(),
             taken: utc(),
             complete: false,
+            drawn: None,
             signal: Signal::Unknown,
             power: None,
             role: None,

@@ -69,8 +69,7 @@ impl Ovh {
 
     /// An error that names what the server has, unless it has an HTML5 console.
     fn expect_html5(&self, server: &str, watch: &Watch) -> Result<(), Error> {
-        let known = || self.html5.lock().unwrap_or_else(PoisonError::into_inner);
-        if known().contains(server) {
+        if self.has_html5(server) {
             return Ok(());
         }
         watch.enter("asking OVH which console the server has");
@@ -99,7 +98,7 @@ impl Ovh {
             return Err(Error::new(Kind::Unsupported, "IPMI is not activated for this server")
                 .hint("activate it in OVH's control panel"));
         }
-        known().insert(server.to_owned());
+        self.html5.lock().unwrap_or_else(PoisonError::into_inner).insert(server.to_owned());
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 //! | answer | kept for |
 //! |---|---|
 //! | the list of servers with their details | 60 s; 5 s where details are missing |
-//! | a server's power state | 10 s |
+//! | a server's power state | 10 s; 60 s that it could not be told |
 //! | our public address | 1 h, or until an access made with it was turned away |
 //! | that a server has an HTML5 console | as long as the program runs |
 
@@ -46,12 +46,17 @@ const IN_FLIGHT: usize = 4;
 const LIST_LIFE: Duration = Duration::from_secs(60);
 const GAPPY_LIST_LIFE: Duration = Duration::from_secs(5);
 const POWER_LIFE: Duration = Duration::from_secs(10);
+/// A witness that every look asks, and waits for, must not hold them all up.
+const NO_POWER_LIFE: Duration = Duration::from_secs(60);
 
 /// The longest name of a host (RFC 1035 section 2.3.4).
 const MAX_ID: usize = 253;
 
 /// Far more servers than an account has, and details of them than fit into an answer.
 const MAX_SERVERS: usize = 10_000;
+
+/// A server's power state, or why it could not be told, and until when that counts.
+type KnownPower = (Result<Option<Power>, Error>, Instant);
 
 /// OVH as one customer sees it.
 #[derive(Debug)]
@@ -61,7 +66,7 @@ pub struct Ovh {
     /// Our address, or why it is not known.
     address: Shared<Result<Ipv4Addr, String>>,
     /// These three hold servers that OVH confirmed only, so the customer's servers bound them.
-    powers: Mutex<HashMap<String, (Option<Power>, Instant)>>,
+    powers: Mutex<HashMap<String, KnownPower>>,
     html5: Mutex<HashSet<String>>,
 }
 
@@ -144,9 +149,18 @@ impl Ovh {
     /// A server's details; its power state is kept.
     fn details(&self, id: &str, watch: &Watch) -> Result<serde_json::Value, Failure> {
         let details = self.api.get(&path_of(id, ""), watch)?;
-        let power = (answers::power(&details), clock::now() + POWER_LIFE);
-        self.powers.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), power);
+        self.keep_power(id, Ok(answers::power(&details)), POWER_LIFE);
         Ok(details)
+    }
+
+    fn keep_power(&self, id: &str, power: Result<Option<Power>, Error>, life: Duration) {
+        let kept = (power, clock::now() + life);
+        self.powers.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), kept);
+    }
+
+    /// Whether OVH said that the server has a console: then there is such a server.
+    fn has_html5(&self, server: &str) -> bool {
+        self.html5.lock().unwrap_or_else(PoisonError::into_inner).contains(server)
     }
 }
 
@@ -167,17 +181,24 @@ impl Provider for Ovh {
         if !is_id(server) {
             return Err(no_such_server());
         }
-        let kept = self.powers.lock().unwrap_or_else(PoisonError::into_inner).get(server).copied();
+        let kept = self.powers.lock().unwrap_or_else(PoisonError::into_inner).get(server).cloned();
         if let Some((power, until)) = kept
             && clock::now() < until
         {
-            return Ok(power);
+            return power;
         }
         watch.enter("asking OVH whether the server is on");
         match self.details(server, watch) {
             Ok(details) => Ok(answers::power(&details)),
             Err(failure) if failure.is_absence() => Err(no_such_server()),
-            Err(failure) => Err(failure.into()),
+            Err(failure) => {
+                let error = Error::from(failure);
+                // That the caller gave up says nothing to the others.
+                if error.kind() != Kind::Cancelled && self.has_html5(server) {
+                    self.keep_power(server, Err(error.clone()), NO_POWER_LIFE);
+                }
+                Err(error)
+            }
         }
     }
 }

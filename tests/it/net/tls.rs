@@ -44,7 +44,10 @@ fn a_certificate_that_is_refused_says_everything_that_is_wrong_with_it_and_its_p
     for (certificate, sentence) in [
         ("expired", "its certificate expired on 2021-01-01T00:00:00Z; have it renewed, or if it is the right one, pin"),
         ("early", "its certificate is not valid before 2069-01-01T00:00:00Z; check this machine's clock, or if"),
-        ("elsewhere", "its certificate is for elsewhere.example, not for 127.0.0.1; use a name that the certificate"),
+        (
+            "elsewhere",
+            "its certificate is for \"elsewhere.example\", not for 127.0.0.1; use a name that the certificate",
+        ),
         ("self-signed", "its certificate is self-signed; if it is the right one, pin it: tls_pin = \"sha256:"),
         (
             "ca-as-server",
@@ -57,7 +60,8 @@ fn a_certificate_that_is_refused_says_everything_that_is_wrong_with_it_and_its_p
         assert!(error.to_string().ends_with(&pin::line(&sum(certificate))), "{certificate}: {error}");
     }
     let error = get(Trust::system(), &hello("expired").url()).unwrap_err();
-    let all = "its certificate is of an unknown authority (Test CA), expired on 2021-01-01T00:00:00Z; name a file with";
+    let all =
+        "its certificate is of an unknown authority (\"Test CA\"), expired on 2021-01-01T00:00:00Z; name a file with";
     assert!(error.to_string().contains(all), "{error}");
 }
 
