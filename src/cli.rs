@@ -55,11 +55,11 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     match args::parse(args).and_then(|invocation| perform(&invocation)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == Kind::Usage => {
-            log::line(format_args!("{error} (ikvm-mcp --help)"));
+            log::error(format_args!("{error} (ikvm-mcp --help)"));
             ExitCode::from(2)
         }
         Err(error) => {
-            log::line(error);
+            log::error(error);
             ExitCode::FAILURE
         }
     }

@@ -142,8 +142,8 @@ Files:
                                 not say: ./ovh.conf, ~/.ovh.conf, /etc/ovh.conf
 
 Signals:
-  SIGINT, SIGTERM, SIGHUP       close and log out what is open, then end, within 3 s; a second one ends it at once.
-                                SIGHUP does nothing where it is ignored, as nohup has it
+  SIGINT, SIGTERM, SIGHUP       close and log out what is open, then end, within 3 s; only after that another one ends
+                                it at once. SIGHUP does nothing where it is ignored, as nohup has it
 
 Exit status: 0 done, 1 failed, 2 wrong usage or settings. Results go to stdout, everything else to stderr.
 

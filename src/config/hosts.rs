@@ -32,6 +32,8 @@ use table::Table;
 struct Source<'a> {
     path: PathBuf,
     file: File,
+    /// Where the file's lines end.
+    line_feeds: Vec<usize>,
     environment: Environment<'a>,
     files: Files<'a>,
 }
@@ -51,7 +53,10 @@ pub(super) fn read(
     };
     for path in places.into_iter().flatten() {
         match files(&path) {
-            Ok(file) => return Source { path, file, environment, files }.hosts().map(Some),
+            Ok(file) => {
+                let line_feeds = file.text.match_indices('\n').map(|(at, _)| at).collect();
+                return Source { path, file, line_feeds, environment, files }.hosts().map(Some);
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound && given.is_none() => {}
             Err(error) => {
                 let what = format!("cannot read {}: {error}", path.display());
@@ -100,7 +105,7 @@ impl Source<'_> {
 
     /// The line of a place in the file, from 1.
     fn line(&self, at: usize) -> usize {
-        1 + self.file.text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
+        1 + self.line_feeds.partition_point(|&end| end < at)
     }
 
     fn wrong(&self, line: usize, what: String) -> Error {

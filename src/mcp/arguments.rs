@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::base::bytes::clean_text;
+use crate::base::bytes::{clean_text, is_unseen};
 use crate::base::{Error, Kind};
 
 /// One argument, or one field of an object.
@@ -186,6 +186,9 @@ fn fields(given: &Map<String, Value>, rows: &[Argument], path: &str) -> Result<(
                     let what = format!("the argument {name} has {length} characters, 1 to {max} are allowed");
                     return Err(wrong(what));
                 }
+                if matches!(form, Form::Server) && text.contains(is_unseen) {
+                    return Err(wrong(format!("the argument {name} holds a control character, as no id does")));
+                }
             }
             (Some(value), Form::Number { min, max }) if whole(value).is_some_and(|n| (*min..=*max).contains(&n)) => {}
             (Some(Value::String(word)), Form::Word(words)) if words.contains(&word.as_str()) => {}
@@ -273,6 +276,15 @@ mod tests {
         assert!(least.object("region").is_none() && least.number("x").is_none() && !least.flag("all"));
         assert_eq!(schema(ROWS)["properties"]["region"]["required"], json!(["x"]));
         assert_eq!(schema(ROWS)["properties"]["region"]["additionalProperties"], false);
+    }
+
+    #[test]
+    fn an_id_that_would_break_a_sentence_is_refused() {
+        for id in ["ns1\n", "\u{202e}ns1", "ns\u{1b}[2J1"] {
+            let error = check(&json!({ "serverId": id }), ROWS).unwrap_err().to_string();
+            let wanted = "the argument serverId holds a control character, as no id does; take one from list_servers";
+            assert_eq!(error, wanted, "{id:?}");
+        }
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl<T: Send + Sync + 'static> Jobs<T> {
                 }
                 return Ok(Joined::Done(result));
             }
-            watch.enter(job.watch.stage());
+            watch.show(job.watch.stage());
             if let Some(note) = job.watch.noted() {
                 watch.note(note);
             }

@@ -138,7 +138,7 @@ impl Ops {
         let Some(reading) = self.reading(look) else {
             let mut facts = Facts::default();
             facts.add("text", look.nothing_to_see().unwrap_or("none"));
-            return facts.text;
+            return facts.text + "\n";
         };
         let age = seconds(clock::now() - look.snapshot.heard);
         let rendered = reading.render(options);

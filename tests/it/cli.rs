@@ -185,6 +185,8 @@ fn a_region_and_the_status_are_there_for_people_too() {
     let (output, _) = run("status", &["status", "demo-off", "--demo"]);
     assert!(output.status.success(), "{}", err(&output));
     assert!(out(&output).starts_with("server: demo-off\n") && out(&output).contains("power: off\n"), "{output:?}");
+    let (output, _) = run("no-text", &["text", "demo-off", "--demo"]);
+    assert!(out(&output).starts_with("text: none: ") && out(&output).ends_with("look again\n"), "{output:?}");
 }
 
 #[test]
@@ -214,9 +216,9 @@ fn a_port_in_use_is_one_sentence_that_names_the_setting() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (mut command, _) = ikvm("port");
     let port = taken.local_addr().unwrap().port().to_string();
-    let output = command.arg("--demo").env("PORT", port).output().unwrap();
+    let output = command.arg("--demo").env("PORT", port).env("IKVM_LOG", "error").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(err(&output).contains("PORT"), "{}", err(&output));
+    assert!(err(&output).contains("PORT") && err(&output).contains("Z error "), "{}", err(&output));
     assert_eq!(err(&output).lines().count(), 1, "{}", err(&output));
 }
 

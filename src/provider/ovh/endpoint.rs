@@ -46,8 +46,7 @@ impl Endpoint {
             return Self::named(text);
         }
         let url = Url::parse(text)?;
-        let is_here = matches!(url.host.as_str(), "127.0.0.1" | "::1" | "localhost");
-        let has_scheme = url.scheme == "https" || url.scheme == "http" && is_here;
+        let has_scheme = url.scheme == "https" || url.scheme == "http" && is_here(&url);
         if !has_scheme || url.query.is_some() {
             return Err(unknown());
         }
@@ -68,6 +67,11 @@ impl Endpoint {
         format!("{}{path}", self.base)
     }
 
+    /// Whether it is on this machine, as in tests.
+    pub(super) fn is_here(&self) -> bool {
+        Url::parse(&self.base).is_ok_and(|url| is_here(&url))
+    }
+
     /// Where OAuth2 tokens are made, for a region that has them.
     pub fn token_url(&self) -> Option<&str> {
         self.token.as_deref()
@@ -77,6 +81,11 @@ impl Endpoint {
     pub fn application_page(&self) -> String {
         format!("{}/createApp/", self.base.trim_end_matches("/1.0"))
     }
+}
+
+/// Whether a URL leads to this machine.
+pub(super) fn is_here(url: &Url) -> bool {
+    matches!(url.host.as_str(), "127.0.0.1" | "::1" | "localhost")
 }
 
 fn unknown() -> Error {
@@ -109,6 +118,7 @@ mod tests {
         let endpoint = Endpoint::parse("http://127.0.0.1:8080/1.0/").unwrap();
         assert_eq!(endpoint.url("/auth/time"), "http://127.0.0.1:8080/1.0/auth/time");
         assert_eq!(endpoint.token_url(), Some("http://127.0.0.1:8080/auth/oauth2/token"));
+        assert!(endpoint.is_here() && !Endpoint::parse("https://127.0.0.1.api.example/1.0").unwrap().is_here());
         for text in ["http://api.example/1.0", "ftp://127.0.0.1/", "https://api.example/?q", "mars", "", "https://"] {
             assert_eq!(Endpoint::parse(text).unwrap_err().kind(), Kind::Usage, "{text}");
         }
