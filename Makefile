@@ -70,7 +70,8 @@ fuzz: rust ## every parser against damaged input, FUZZ_SECONDS (60) each
 
 # What goes through so much that Miri would need more than minutes for each.
 LONG := a_frame_without_end damage_never_panics a_dc_coefficient_alone the_two_transforms_agree a_jpeg_cut_anywhere \
-	multipliers_are_the_exact sixteen_bits_are_enough every_byte_and_length gzip_that_unpacks_without_end paints_for_ever server_init_is_checked
+	multipliers_are_the_exact sixteen_bits_are_enough every_byte_and_length gzip_that_unpacks_without_end paints_for_ever server_init_is_checked \
+	junk_without_end_is_given_up
 miri: rust ## the decoders' tests under Miri, which sees undefined behavior, in what they use, too
 	@$(CARGO) +nightly miri --version >/dev/null 2>&1 || { echo "Miri is missing: run \`rustup toolchain install nightly --profile minimal --component miri,rust-src\`"; exit 1; }
 	CARGO_TARGET_DIR=target/miri $(CARGO) +nightly miri test --locked --lib -- ast2500:: ivtp:: rfb:: text:: \
