@@ -88,9 +88,10 @@ impl<'a> Driver<'a> {
 
     /// Keeps the picture current until the console is closed (Ok) or ends.
     pub(super) fn stay(&mut self) -> Result<(), Error> {
-        let forever = Watch::new("watching the console", IDLE);
+        // What a flood left over when the first picture was due.
+        self.handle_events(&Watch::new("watching the console", 2 * IDLE))?;
         loop {
-            self.turn(clock::now() + IDLE, &forever)?;
+            self.turn(clock::now() + IDLE, &Watch::new("watching the console", 2 * IDLE))?;
             if self.shared.is_closing() {
                 return Ok(());
             }
@@ -158,6 +159,7 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// Handles what came. A few bytes can fill a large screen a thousand times: the watch may end before they do.
     fn handle_events(&mut self, watch: &Watch) -> Result<(), Error> {
         while let Some(event) = self.session.poll() {
             match event {
@@ -187,6 +189,7 @@ impl<'a> Driver<'a> {
                 }
                 Event::Failed(failure) => return Err(self.fail(Some(failure))),
             }
+            watch.left()?;
         }
         Ok(())
     }

@@ -182,6 +182,21 @@ fn half_a_picture_is_shown_and_flagged_when_nothing_more_comes() {
 }
 
 #[test]
+fn a_flood_of_updates_does_not_outlast_the_wait_for_the_picture() {
+    const UPDATES: usize = 1_000;
+    // All of a large screen in one color, which is doubted for seconds: 28 bytes that fill 50 MB.
+    let fill = update([0, 0, 4_096, 4_096], Encoding::RRE, &[0, 0, 0, 0, 1, 2, 3, 0]);
+    let flood = fill.repeat(UPDATES);
+    let setup = Setup { size: (4_096, 4_096), ..Setup::default() };
+    let answer = move |asked: Asked| Said::Bytes(if asked.number == 0 { flood.clone() } else { Vec::new() });
+    let server = Vnc::tcp(setup, answer);
+    let console = LIMITS.iter().find_map(|&limit| open_within(&access(&server.url()), limit).ok());
+    // One request follows each update.
+    let handled = server.seen().asked.len();
+    assert!(console.expect("a picture").snapshot().frame.is_some() && handled < UPDATES, "{handled}");
+}
+
+#[test]
 fn no_pixel_at_all_is_a_timeout_and_no_size_is_no_signal() {
     let server = Vnc::tcp(Setup::default(), script(Vec::new()));
     let error = timed_out(&server.url(), "waiting for the first picture");
