@@ -20,6 +20,18 @@ pub struct Argument {
     pub description: &'static str,
 }
 
+impl Argument {
+    /// A row of an argument that must be there.
+    pub const fn required(name: &'static str, form: Form, description: &'static str) -> Self {
+        Self { name, form, required: true, description }
+    }
+
+    /// A row of one that may be left out.
+    pub const fn optional(name: &'static str, form: Form, description: &'static str) -> Self {
+        Self { name, form, required: false, description }
+    }
+}
+
 /// What a value looks like.
 #[derive(Clone, Copy)]
 pub enum Form {
@@ -242,26 +254,20 @@ mod tests {
     use super::*;
 
     const ROWS: &[Argument] = &[
-        Argument { name: "serverId", form: Form::Server, required: true, description: "" },
-        Argument {
-            name: "region",
-            form: Form::Object(&[
-                Argument { name: "x", form: Form::Number { min: 0, max: 9 }, required: true, description: "" },
-                Argument { name: "all", form: Form::Flag, required: false, description: "" },
-            ]),
-            required: false,
-            description: "",
-        },
-        Argument {
-            name: "until",
-            form: Form::OneOf(&[
-                Argument { name: "text", form: Form::Text { max: 3 }, required: false, description: "" },
-                Argument { name: "power", form: Form::Word(&["on", "off"]), required: false, description: "" },
-            ]),
-            required: false,
-            description: "",
-        },
+        Argument::required("serverId", Form::Server, ""),
+        Argument::optional("region", REGION, ""),
+        Argument::optional("until", UNTIL, ""),
     ];
+
+    const REGION: Form = Form::Object(&[
+        Argument::required("x", Form::Number { min: 0, max: 9 }, ""),
+        Argument::optional("all", Form::Flag, ""),
+    ]);
+
+    const UNTIL: Form = Form::OneOf(&[
+        Argument::optional("text", Form::Text { max: 3 }, ""),
+        Argument::optional("power", Form::Word(&["on", "off"]), ""),
+    ]);
 
     const USAGE: &str = "; call it with serverId (a string), region (an object of x, all, optional), until (an object \
         with one of text, power, optional)";

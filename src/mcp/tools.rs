@@ -48,12 +48,11 @@ pub struct Wait<'a> {
     pub patience: Option<Duration>,
 }
 
-const SERVER: Argument = Argument {
-    name: "serverId",
-    form: Form::Server,
-    required: true,
-    description: "The id of a server as list_servers tells it, for example ns1234567.ip-1-2-3.eu.",
-};
+const SERVER: Argument = Argument::required(
+    "serverId",
+    Form::Server,
+    "The id of a server as list_servers tells it, for example ns1234567.ip-1-2-3.eu.",
+);
 
 /// The longest picture id that is read; ours are far shorter.
 const MAX_PICTURE_ID: usize = 100;
@@ -62,60 +61,20 @@ const MAX_PICTURE_ID: usize = 100;
 const MAX_EDGE: usize = 65_535;
 
 const REGION: Form = Form::Object(&[
-    Argument {
-        name: "x",
-        form: Form::Number { min: 0, max: MAX_EDGE },
-        required: true,
-        description: "Its left edge in screen pixels.",
-    },
-    Argument {
-        name: "y",
-        form: Form::Number { min: 0, max: MAX_EDGE },
-        required: true,
-        description: "Its top edge in screen pixels.",
-    },
-    Argument {
-        name: "width",
-        form: Form::Number { min: 1, max: MAX_EDGE },
-        required: true,
-        description: "Screen pixels across.",
-    },
-    Argument {
-        name: "height",
-        form: Form::Number { min: 1, max: MAX_EDGE },
-        required: true,
-        description: "Screen pixels down.",
-    },
+    Argument::required("x", Form::Number { min: 0, max: MAX_EDGE }, "Its left edge in screen pixels."),
+    Argument::required("y", Form::Number { min: 0, max: MAX_EDGE }, "Its top edge in screen pixels."),
+    Argument::required("width", Form::Number { min: 1, max: MAX_EDGE }, "Screen pixels across."),
+    Argument::required("height", Form::Number { min: 1, max: MAX_EDGE }, "Screen pixels down."),
 ]);
 
 /// Beyond the cells of any screen.
 const MAX_CELL: usize = 9_999;
 
 const CELLS: Form = Form::Object(&[
-    Argument {
-        name: "firstRow",
-        form: Form::Number { min: 0, max: MAX_CELL },
-        required: false,
-        description: "The first row, from 0.",
-    },
-    Argument {
-        name: "lastRow",
-        form: Form::Number { min: 0, max: MAX_CELL },
-        required: false,
-        description: "The last row.",
-    },
-    Argument {
-        name: "firstColumn",
-        form: Form::Number { min: 0, max: MAX_CELL },
-        required: false,
-        description: "The first column, from 0.",
-    },
-    Argument {
-        name: "lastColumn",
-        form: Form::Number { min: 0, max: MAX_CELL },
-        required: false,
-        description: "The last column.",
-    },
+    Argument::optional("firstRow", Form::Number { min: 0, max: MAX_CELL }, "The first row, from 0."),
+    Argument::optional("lastRow", Form::Number { min: 0, max: MAX_CELL }, "The last row."),
+    Argument::optional("firstColumn", Form::Number { min: 0, max: MAX_CELL }, "The first column, from 0."),
+    Argument::optional("lastColumn", Form::Number { min: 0, max: MAX_CELL }, "The last column."),
 ]);
 
 /// Longer than any line that somebody waits for.
@@ -125,45 +84,31 @@ const MAX_SECONDS: usize = MAX_WAIT.as_secs() as usize;
 const USUAL_SECONDS: usize = 120;
 
 const UNTIL: Form = Form::OneOf(&[
-    Argument {
-        name: "text",
-        form: Form::Text { max: MAX_TEXT },
-        required: false,
-        description: "This text is on the screen, letter by letter, for example \"login:\".",
-    },
-    Argument {
-        name: "regex",
-        form: Form::Text { max: MAX_TEXT },
-        required: false,
-        description: "Text is on the screen that this regular expression matches, within one line, for example \
+    Argument::optional(
+        "text",
+        Form::Text { max: MAX_TEXT },
+        "This text is on the screen, letter by letter, for example \"login:\".",
+    ),
+    Argument::optional(
+        "regex",
+        Form::Text { max: MAX_TEXT },
+        "Text is on the screen that this regular expression matches, within one line, for example \
             \"login:|Kernel panic|grub>\". Upper and lower case differ unless it begins with (?i); look-around and \
             back-references are not known.",
-    },
-    Argument {
-        name: "gone",
-        form: Form::Text { max: MAX_TEXT },
-        required: false,
-        description: "This text is not on the screen any more.",
-    },
-    Argument {
-        name: "changedSince",
-        form: Form::Text { max: MAX_PICTURE_ID },
-        required: false,
-        description: "The screen is another than in the picture of this id, or, for \"now\", than when the wait \
+    ),
+    Argument::optional("gone", Form::Text { max: MAX_TEXT }, "This text is not on the screen any more."),
+    Argument::optional(
+        "changedSince",
+        Form::Text { max: MAX_PICTURE_ID },
+        "The screen is another than in the picture of this id, or, for \"now\", than when the wait \
             begins. A blinking cursor is no change.",
-    },
-    Argument {
-        name: "stillFor",
-        form: Form::Number { min: 1, max: MAX_SECONDS },
-        required: false,
-        description: "The screen has not changed for so many seconds: it hangs, or waits for somebody.",
-    },
-    Argument {
-        name: "power",
-        form: Form::Word(&["on", "off"]),
-        required: false,
-        description: "The server is switched on, or off.",
-    },
+    ),
+    Argument::optional(
+        "stillFor",
+        Form::Number { min: 1, max: MAX_SECONDS },
+        "The screen has not changed for so many seconds: it hangs, or waits for somebody.",
+    ),
+    Argument::optional("power", Form::Word(&["on", "off"]), "The server is switched on, or off."),
 ]);
 
 /// All tools, in the order in which they are listed.
@@ -194,29 +139,26 @@ pub static TOOLS: &[Tool] = &[
             looks: it types nothing and changes nothing.",
         arguments: &[
             SERVER,
-            Argument {
-                name: "raw",
-                form: Form::Flag,
-                required: false,
-                description: "true for the console's own pixels, untouched. By default the picture is made easier to \
+            Argument::optional(
+                "raw",
+                Form::Flag,
+                "true for the console's own pixels, untouched. By default the picture is made easier to \
                     read for a model: enlarged where it is small, and brighter.",
-            },
-            Argument {
-                name: "region",
-                form: REGION,
-                required: false,
-                description: "Only this part of the screen, enlarged up to 8 times, to look closer at small text. In \
+            ),
+            Argument::optional(
+                "region",
+                REGION,
+                "Only this part of the screen, enlarged up to 8 times, to look closer at small text. In \
                     pixels of the screen (the fact `screen` tells its size), not of the picture returned; what lies \
                     outside the screen is cut off. Left out: the whole screen.",
-            },
-            Argument {
-                name: "ifChangedSince",
-                form: Form::Text { max: MAX_PICTURE_ID },
-                required: false,
-                description: "A picture id from an earlier answer (the fact `picture`, for example 6a5f3c21-17): \
+            ),
+            Argument::optional(
+                "ifChangedSince",
+                Form::Text { max: MAX_PICTURE_ID },
+                "A picture id from an earlier answer (the fact `picture`, for example 6a5f3c21-17): \
                     while the screen still shows the same, the answer is a line of text instead of the picture. Use \
                     it when looking again and again.",
-            },
+            ),
         ],
         output: None,
         run: screenshot,
@@ -236,27 +178,24 @@ pub static TOOLS: &[Tool] = &[
             milliseconds. Changes nothing.",
         arguments: &[
             SERVER,
-            Argument {
-                name: "region",
-                form: CELLS,
-                required: false,
-                description: "Only these rows and columns of text, in cells from 0, all bounds included. Left out: the \
+            Argument::optional(
+                "region",
+                CELLS,
+                "Only these rows and columns of text, in cells from 0, all bounds included. Left out: the \
                     whole screen.",
-            },
-            Argument {
-                name: "attributes",
-                form: Form::Flag,
-                required: false,
-                description: "true to be told the colors of what differs from the rest of its row, such as the \
+            ),
+            Argument::optional(
+                "attributes",
+                Form::Flag,
+                "true to be told the colors of what differs from the rest of its row, such as the \
                     selected entry of a firmware's menu.",
-            },
-            Argument {
-                name: "frames",
-                form: Form::Flag,
-                required: false,
-                description: "true for the layout as it is, with line drawing, empty rows and the indent. By default \
+            ),
+            Argument::optional(
+                "frames",
+                Form::Flag,
+                "true for the layout as it is, with line drawing, empty rows and the indent. By default \
                     they are left out.",
-            },
+            ),
         ],
         output: None,
         run: read,
@@ -274,20 +213,18 @@ pub static TOOLS: &[Tool] = &[
             call again with the same arguments. Changes nothing.",
         arguments: &[
             SERVER,
-            Argument {
-                name: "until",
-                form: UNTIL,
-                required: true,
-                description: "What to wait for: an object with exactly one of these fields, for example \
+            Argument::required(
+                "until",
+                UNTIL,
+                "What to wait for: an object with exactly one of these fields, for example \
                     {\"text\": \"login:\"}.",
-            },
-            Argument {
-                name: "timeoutSeconds",
-                form: Form::Number { min: 1, max: MAX_SECONDS },
-                required: false,
-                description: "How long to wait at most once the console is open, in seconds (120). A server takes \
+            ),
+            Argument::optional(
+                "timeoutSeconds",
+                Form::Number { min: 1, max: MAX_SECONDS },
+                "How long to wait at most once the console is open, in seconds (120). A server takes \
                     minutes to get through its firmware.",
-            },
+            ),
         ],
         output: None,
         run: wait_for,
@@ -305,13 +242,12 @@ pub static TOOLS: &[Tool] = &[
             none is open, which can take a minute; then it takes milliseconds. Changes nothing.",
         arguments: &[
             SERVER,
-            Argument {
-                name: "ifChangedSince",
-                form: Form::Text { max: MAX_PICTURE_ID },
-                required: false,
-                description: "A picture id from an earlier answer (the fact `picture`, for example 6a5f3c21-17): the \
+            Argument::optional(
+                "ifChangedSince",
+                Form::Text { max: MAX_PICTURE_ID },
+                "A picture id from an earlier answer (the fact `picture`, for example 6a5f3c21-17): the \
                     answer then says whether the screen has changed since.",
-            },
+            ),
         ],
         output: None,
         run: status,
