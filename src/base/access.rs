@@ -202,7 +202,7 @@ impl Carrier {
                 Ok(Self::Tcp { host: url.host, port, tls: url.scheme == "vnc+tls" })
             }
             scheme => Err(Error::new(Kind::Usage, format!("no console begins with {scheme}://"))
-                .hint("use vnc://, vnc+tls://, ws:// or wss://")),
+                .hint("use vnc://, vnc+tls://, ws://, wss:// or https://")),
         }
     }
 
@@ -265,7 +265,7 @@ mod tests {
         for (url, words) in [
             ("vnc://vm.example:5901/hush", "a vnc:// URL ends with its port; leave the path out"),
             ("vnc+tls://vm.example?hush", "a vnc+tls:// URL ends with its port"),
-            ("https://vm.example/hush", "no console begins with https://; use vnc://"),
+            ("http://vm.example/hush", "no console begins with http://; use vnc://"),
             ("vm.example:5901", "not a URL"),
             ("vnc://ann:hush@vm.example", "a user name inside it is not supported"),
             ("vnc://vm.example:99999", "a bad port"),

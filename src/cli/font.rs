@@ -62,9 +62,9 @@ pub fn learn(asked: &Learn) -> Result<(), Error> {
 
 /// The picture of a screen in a PNG file.
 pub fn picture(file: &Path) -> Result<Frame, Error> {
-    read(file, MAX_PICTURE)
-        .and_then(|bytes| Ok(png::decode(&bytes)?))
-        .map_err(|error| error.hint("name a PNG of the whole screen, not scaled, with --image").doing(reading(file)))
+    png::decode(&read(file, MAX_PICTURE)?).map_err(|error| {
+        Error::from(error).hint("name a PNG of the whole screen, not scaled, with --image").doing(reading(file))
+    })
 }
 
 fn text(file: &Path) -> Result<String, Error> {
