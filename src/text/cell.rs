@@ -172,20 +172,21 @@ impl Cell {
         signals
     }
 
-    /// The dots that are not as most of the cell's edge, `width` being its dots across; `None` where it has one color.
+    /// The dots that are not as most of the cell's edge, `width` being its dots across, at least 2; `None` where it has
+    /// one color.
     pub fn written(&self, width: usize) -> Option<Mask> {
         let mask = match self.content() {
             Content::Flat(_) => return None,
             Content::Two(_, _, mask) => mask,
             Content::Many => self.signals().first()?.bright(),
         };
-        let height = self.dots() / width;
-        let is_edge = |dot: &usize| {
-            let (x, y) = (dot % width, dot / width);
-            x == 0 || y == 0 || x + 1 == width || y + 1 == height
+        let last = self.dots() - width;
+        let row = |start: usize| {
+            let step = if start == 0 || start == last { 1 } else { width - 1 };
+            (start..start + width).step_by(step)
         };
-        let edge = (0..self.dots()).filter(is_edge).count();
-        let inked = (0..self.dots()).filter(is_edge).filter(|&dot| mask.has(dot)).count();
+        let edge = (0..self.dots()).step_by(width).flat_map(row);
+        let (inked, edge) = edge.fold((0, 0), |(inked, all), dot| (inked + usize::from(mask.has(dot)), all + 1));
         Some(if inked * 2 > edge { mask.inverse(self.dots()) } else { mask })
     }
 

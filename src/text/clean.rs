@@ -65,7 +65,14 @@ fn fade(reading: &mut Reading) {
             .map(contrast)
             .max()
             .unwrap_or(0) as f32;
-        if (cell.confidence < LONELY || is_lost) && (own < 0.35 * usual || own < 0.5 * strongest) || own < 0.25 * usual
+        // Beside a bright color more is left of it: a bar, or nothing that looks like a letter.
+        let is_remnant = matches!(cell.ch, '_' | '~') || cell.confidence < GRAPHICS;
+        let most = match () {
+            () if is_lost => 0.6,
+            () if is_remnant => 0.5,
+            () => 0.35,
+        };
+        if (cell.confidence < LONELY || is_lost) && (own < 0.35 * usual || own < most * strongest) || own < 0.25 * usual
         {
             faint.push(at);
         }
@@ -155,12 +162,16 @@ fn block_cursor(reading: &mut Reading) {
     }
 }
 
-/// A dash between letters or digits is one, however much it looks like a line.
+/// A line that no other goes on from is a dash, however much it looks like one.
 fn dashes(reading: &mut Reading) {
-    for at in 1..reading.cells.len().saturating_sub(1) {
-        let [before, cell, after] = [at - 1, at, at + 1].map(|at| reading.cells[at]);
-        if cell.ch == '─' && !cell.is_exact() && before.ch.is_alphanumeric() && after.ch.is_alphanumeric() {
-            reading.cells[at].ch = '-';
+    let is_line = |cell: &Character| ('\u{2500}'..='\u{257f}').contains(&cell.ch);
+    for at in 0..reading.cells.len() {
+        let column = at % reading.columns;
+        let beside = [column.checked_sub(1).map(|_| at - 1), (column + 1 < reading.columns).then_some(at + 1)];
+        let goes_on = beside.into_iter().flatten().any(|other| is_line(&reading.cells[other]));
+        let cell = &mut reading.cells[at];
+        if cell.ch == '─' && !cell.is_exact() && !goes_on {
+            cell.ch = '-';
         }
     }
 }

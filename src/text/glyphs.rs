@@ -27,8 +27,8 @@ const WELL: f32 = 0.965;
 const HOPELESS: f32 = 0.75;
 const FOREIGN: f32 = 0.03;
 
-/// Dots in which a character's rivals differ from it at most.
-const RIVALRY: u32 = 4;
+/// The share of its dots in which a character's rivals differ from it at most: one of so many.
+const RIVALRY: u32 = 32;
 
 /// How clearly these dots must speak for the one (see `Signal::margin`) for the other not to be named.
 const CLEAR: f32 = 0.4;
@@ -203,11 +203,10 @@ impl Atlas {
                     rivals: Vec::new(),
                 }),
             }
-            if rarity(glyph.ch) < 4 {
-                shapes.push(known);
-            }
+            shapes.push(known);
         }
         self.find_rivals(&shapes);
+        shapes.retain(|&shape| rarity(self.shapes[shape as usize].ch) < 4);
         let words = dots.div_ceil(64);
         let (edges_across, edges_down) = edges(font);
         let table = Table::new(shapes, &self.shapes, words);
@@ -216,12 +215,13 @@ impl Atlas {
 
     /// Lets the shapes of a font know the ASCII characters that differ from them in a few dots only.
     fn find_rivals(&mut self, shapes: &[u32]) {
+        let most = self.dots() as u32 / RIVALRY;
         let is_ascii = |shape: &&u32| rarity(self.shapes[**shape as usize].ch) == 0;
         let ascii: Vec<u32> = shapes.iter().filter(is_ascii).copied().collect();
         for &one in shapes {
             for &other in &ascii {
                 let [a, b] = [one, other].map(|at| &self.shapes[at as usize]);
-                let is_near = a.ink.abs_diff(b.ink) <= RIVALRY && differing(&a.words, &b.words) <= RIVALRY;
+                let is_near = a.ink.abs_diff(b.ink) <= most && differing(&a.words, &b.words) <= most;
                 if a.ch != b.ch && is_near && !a.rivals.contains(&other) {
                     self.shapes[one as usize].rivals.push(other);
                 }
@@ -240,10 +240,10 @@ impl Atlas {
         shape.faces.iter().find(|&&(of, _)| usize::from(of) == face).map_or(shape.ch, |&(_, ch)| ch)
     }
 
-    /// What `cell` shows, most likely in the font `main`.
-    pub fn read(&self, cell: &Cell, main: usize) -> Verdict {
+    /// What `cell` shows, most likely in the font `main`; each search through the other fonts is one of `searches` less.
+    pub fn read(&self, cell: &Cell, main: usize, searches: &mut usize) -> Verdict {
         self.look(cell, |signal| {
-            let found = self.close(signal, Some(main)).unwrap_or_else(|| self.nearest(signal, main));
+            let found = self.close(signal, Some(main)).unwrap_or_else(|| self.nearest(signal, main, searches));
             self.settle(found, signal)
         })
     }
@@ -253,7 +253,7 @@ impl Atlas {
         self.look(cell, |signal| self.close(signal, None).unwrap_or_else(|| self.nearest_in(&self.ascii, signal)))
     }
 
-    fn look(&self, cell: &Cell, nearest: impl Fn(&Signal) -> Found) -> Verdict {
+    fn look(&self, cell: &Cell, mut nearest: impl FnMut(&Signal) -> Found) -> Verdict {
         match cell.content() {
             Content::Flat(color) => Verdict::Flat(color),
             Content::Two(paper, ink, mask) => Verdict::Glyph(self.exact(paper, ink, &mask).unwrap_or_else(|| {
@@ -318,9 +318,10 @@ impl Atlas {
     }
 
     /// The most likely shape for a signal.
-    fn nearest(&self, signal: &Signal, main: usize) -> Found {
+    fn nearest(&self, signal: &Signal, main: usize, searches: &mut usize) -> Found {
         let mut best = self.nearest_in(&self.faces[main].table, signal);
-        if (HOPELESS..WELL).contains(&best.confidence) {
+        if (HOPELESS..WELL).contains(&best.confidence) && *searches > 0 {
+            *searches -= 1;
             for (_, face) in self.faces.iter().enumerate().filter(|&(at, _)| at != main) {
                 let other = self.nearest_in(&face.table, signal);
                 if other.confidence - FOREIGN > best.confidence {

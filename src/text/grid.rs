@@ -243,11 +243,10 @@ impl Score {
 /// Whether a cell has edges of both kinds, as characters have.
 pub fn is_informative(cell: &Cell, width: usize) -> bool {
     let pixels = cell.pixels();
-    let edges = |step: usize| {
-        pixels.iter().zip(&pixels[step..]).filter(|&(&a, &b)| distance(a, b) > u32::from(Survey::EDGE)).count()
-    };
+    let is_edge = |&(&a, &b): &(&Rgb, &Rgb)| distance(a, b) > u32::from(Survey::EDGE);
+    let has_edges = |step: usize| pixels.iter().zip(&pixels[step..]).filter(is_edge).nth(INFORMATIVE - 1).is_some();
     // Steps from the end of one row to the begin of the next count too, which does no harm.
-    edges(1) >= INFORMATIVE && edges(width) >= INFORMATIVE
+    has_edges(1) && has_edges(width)
 }
 
 /// Where each font's own edges fit those of the picture best, the best first.

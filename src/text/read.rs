@@ -152,7 +152,13 @@ const DOUBTFUL: f32 = 0.90;
 
 /// A row with a lower score is tried with its cells moved, which must give a much better one.
 const ROW_FITS: f32 = 0.7;
-const SHIFTED_ROW_FITS: f32 = 0.85;
+const MOVED_ROW_FITS: f32 = 0.85;
+
+/// Cells of a screen that are read elsewhere than on its grid, and such that are looked for in other fonts than its own,
+/// at most: what bounds the time where all of them fit poorly. Screens full of small text through the coarsest tables
+/// have half as many.
+const MAX_MOVES: usize = 20_000;
+const MAX_SEARCHES: usize = 12_000;
 
 /// Matches better than this vote for their fonts.
 const WELL_MATCHED: f32 = 0.9;
@@ -220,8 +226,11 @@ fn read_on(frame: &Frame, atlases: &[Atlas], grid: &Grid) -> Option<Reading> {
     let atlas = atlases.iter().find(|atlas| (atlas.width, atlas.height) == grid.cell)?;
     let main = atlas.faces.iter().position(|face| face.name == grid.font)?;
     let (columns, rows) = (grid.columns(), grid.rows());
-    let all =
-        |main: usize| -> Vec<Verdict> { (0..rows).flat_map(|row| read_row(frame, atlas, main, grid, row)).collect() };
+    let all = |main: usize| {
+        let mut reader =
+            Reader { frame, atlas, grid, main, cell: Cell::default(), searches: MAX_SEARCHES, moves: MAX_MOVES };
+        (0..rows).flat_map(|row| reader.row(row)).collect::<Vec<Verdict>>()
+    };
     let (mut main, mut matches) = (main, all(main));
     // A few cells have told which font it is when the grid was found; now all have.
     if let Some(common) = most_common_face(&matches, atlas).filter(|&common| common != main) {
@@ -252,27 +261,49 @@ fn read_on(frame: &Frame, atlases: &[Atlas], grid: &Grid) -> Option<Reading> {
     Some(reading)
 }
 
-/// Reads one row; where its cells do not fit, as text that is centered by pixels does not, with all cells moved right.
-fn read_row(frame: &Frame, atlas: &Atlas, main: usize, grid: &Grid, row: usize) -> Vec<Verdict> {
-    let mut cell = Cell::default();
-    let mut verdicts = |shift: usize| -> Vec<Verdict> {
-        let columns = (grid.native.0 - grid.left - shift) / grid.cell.0;
-        let place = |column| Place { left: grid.place(row, column).left + shift, ..grid.place(row, column) };
-        (0..columns).map(|column| atlas.read(cell.take_scaled(frame, grid.native, place(column)), main)).collect()
-    };
-    let straight = verdicts(0);
-    let (score, glyphs) = fit(&straight);
-    // No scaled screen with such text was ever seen, and it takes long.
-    if score >= ROW_FITS || glyphs < FEWEST_IN_WORDS || grid.is_scaled() {
-        return straight;
-    }
-    let shifted = (1..grid.cell.0).map(&mut verdicts).max_by(|a, b| fit(a).0.total_cmp(&fit(b).0));
-    match shifted.filter(|shifted| fit(shifted).0 >= SHIFTED_ROW_FITS && fit(shifted).1 >= FEWEST_IN_WORDS) {
-        Some(mut shifted) => {
-            shifted.resize(straight.len(), Verdict::Flat([0; 3]));
-            shifted
+/// Reads cells in one font of their size.
+struct Reader<'a> {
+    frame: &'a Frame,
+    atlas: &'a Atlas,
+    grid: &'a Grid,
+    main: usize,
+    cell: Cell,
+    /// Cells that may still be looked for in other fonts.
+    searches: usize,
+    /// Cells that may still be read elsewhere than on the grid.
+    moves: usize,
+}
+
+impl Reader<'_> {
+    /// One row; where its cells do not fit, as text that is centered by pixels does not, with all cells moved right.
+    fn row(&mut self, row: usize) -> Vec<Verdict> {
+        let straight = self.moved(row, 0);
+        let (score, glyphs) = fit(&straight);
+        // No scaled screen with such text was ever seen, and it takes long.
+        if score >= ROW_FITS || glyphs < FEWEST_IN_WORDS || self.grid.is_scaled() {
+            return straight;
         }
-        None => straight,
+        let width = self.grid.cell.0;
+        let Some(left) = self.moves.checked_sub(glyphs * (width - 1)) else { return straight };
+        self.moves = left;
+        let moved = (1..width).map(|dots| self.moved(row, dots)).max_by(|a, b| fit(a).0.total_cmp(&fit(b).0));
+        match moved.filter(|moved| fit(moved).0 >= MOVED_ROW_FITS && fit(moved).1 >= FEWEST_IN_WORDS) {
+            Some(mut moved) => {
+                moved.resize(straight.len(), Verdict::Flat([0; 3]));
+                moved
+            }
+            None => straight,
+        }
+    }
+
+    /// One row, its cells moved right by some dots.
+    fn moved(&mut self, row: usize, dots: usize) -> Vec<Verdict> {
+        let Self { frame, atlas, grid, main, ref mut cell, ref mut searches, .. } = *self;
+        let columns = (grid.native.0 - grid.left - dots) / grid.cell.0;
+        let place = |column| Place { left: grid.place(row, column).left + dots, ..grid.place(row, column) };
+        (0..columns)
+            .map(|column| atlas.read(cell.take_scaled(frame, grid.native, place(column)), main, searches))
+            .collect()
     }
 }
 
@@ -412,4 +443,35 @@ impl Reading {
 /// Whether two colors are told apart even where the picture is lossy.
 pub(super) fn differ(one: Rgb, other: Rgb) -> bool {
     distance(one, other) > 48
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_only_moved_and_a_cell_only_looked_for_elsewhere_while_there_is_time() {
+        let (library, line) = (Library::shipped(), "Fatal exception in interrupt");
+        let font = library.fonts().iter().find(|font| font.name == "kernel-8x16").unwrap();
+        let mut frame = Frame::black(640, 16);
+        for (column, ch) in line.chars().enumerate() {
+            for (y, row) in font.rows(ch).unwrap().iter().enumerate() {
+                for x in (0..8).filter(|x| row >> (7 - x) & 1 == 1) {
+                    frame.rgb[(y * 640 + column * 8 + x + 5) * 3..][..3].fill(170);
+                }
+            }
+        }
+        let atlas = library.atlases().iter().find(|atlas| (atlas.width, atlas.height) == (8, 16)).unwrap();
+        let main = atlas.faces.iter().position(|face| face.name == font.name).unwrap();
+        let grid =
+            Grid { screen: (640, 16), native: (640, 16), left: 0, top: 0, cell: (8, 16), font: font.name.clone() };
+        let row = |searches, moves| {
+            let mut reader = Reader { frame: &frame, atlas, grid: &grid, main, cell: Cell::default(), searches, moves };
+            (fit(&reader.row(0)).0, reader.searches, reader.moves)
+        };
+        let (score, searches, moves) = row(MAX_SEARCHES, MAX_MOVES);
+        assert!(score == 1.0 && searches < MAX_SEARCHES && moves < MAX_MOVES, "{score} {searches} {moves}");
+        let (score, searches, moves) = row(0, 100);
+        assert!(score < ROW_FITS && (searches, moves) == (0, 100), "{score} {searches} {moves}");
+    }
 }

@@ -31,19 +31,20 @@ pub fn sizes(frame: &Frame) -> Vec<(usize, usize)> {
 /// those beside it.
 pub fn take(frame: &Frame, size: (usize, usize), place: Place, pixels: &mut Vec<Rgb>) {
     let area = 4 * (frame.width * frame.height) as u64;
+    let columns = |x: usize| shares(place.left + x, frame.width, size.0).map(move |(column, wide)| (x, column, wide));
+    let columns: Vec<(usize, usize, usize)> = (0..place.width).flat_map(columns).collect();
     for y in place.top..place.top + place.height {
-        for x in place.left..place.left + place.width {
-            let mut sums = [area / 2; 3];
-            for (row, tall) in shares(y, frame.height, size.1) {
-                for (column, wide) in shares(x, frame.width, size.0) {
-                    let at = (row * frame.width + column) * 3;
-                    for (sum, &level) in sums.iter_mut().zip(&frame.rgb[at..at + 3]) {
-                        *sum += u64::from(level) * (tall * wide) as u64;
-                    }
+        let mut sums = vec![[area / 2; 3]; place.width];
+        for (row, tall) in shares(y, frame.height, size.1) {
+            for &(x, column, wide) in &columns {
+                let at = (row * frame.width + column) * 3;
+                for (sum, &level) in sums[x].iter_mut().zip(&frame.rgb[at..at + 3]) {
+                    *sum += u64::from(level) * (tall * wide) as u64;
                 }
             }
-            pixels.push(sums.map(|sum| (sum / area) as u8));
         }
+        // Exact, as all are below 2^53, and quicker than a division of integers.
+        pixels.extend(sums.iter().map(|sums| sums.map(|sum| (sum as f64 / area as f64) as u8)));
     }
 }
 

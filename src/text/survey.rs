@@ -18,7 +18,7 @@ const MAX_SAMPLES: usize = 4096;
 const STEP: u8 = 32;
 
 /// Straight edges longer than this, across and down, are frames and panels, not characters.
-const LONGEST: (usize, usize) = (14, 24);
+const LONGEST: (u32, u32) = (14, 24);
 
 /// The parts of a picture that have edges across and down.
 pub struct Survey {
@@ -123,35 +123,25 @@ impl Profiles {
         let level =
             |&[red, green, blue]: &[u8; 3]| ((u16::from(red) + 2 * u16::from(green) + u16::from(blue)) / 4) as u8;
         let levels: Vec<u8> = frame.rgb.as_chunks().0.iter().map(level).collect();
-        let (width, height) = (frame.width, frame.height);
-        let mut across = vec![0; width];
-        let mut down = vec![0; height];
-        let is_edge = |a: usize, b: usize| levels[a].abs_diff(levels[b]) > STEP;
-        let mut runs = vec![0; width];
-        for y in 0..=height {
-            for x in 1..width {
-                if y < height && is_edge(y * width + x, y * width + x - 1) {
-                    runs[x] += 1;
-                } else {
-                    if runs[x] <= LONGEST.1 {
-                        across[x] += runs[x] as u32;
-                    }
-                    runs[x] = 0;
-                }
+        let rows = || levels.chunks_exact(frame.width.max(1));
+        let mut across = vec![0; frame.width];
+        let mut down = vec![0; frame.height];
+        let mut runs = vec![0; frame.width];
+        for row in rows() {
+            let columns = across.iter_mut().zip(&mut runs).skip(1);
+            for ((edges, run), (left, right)) in columns.zip(row.iter().zip(&row[1..])) {
+                *edges += counted(run, LONGEST.1, is_edge(*left, *right));
             }
         }
-        for (y, down) in down.iter_mut().enumerate().skip(1) {
+        for (edges, run) in across.iter_mut().zip(&mut runs) {
+            *edges += counted(run, LONGEST.1, false);
+        }
+        for (edges, (above, row)) in down.iter_mut().skip(1).zip(rows().zip(rows().skip(1))) {
             let mut run = 0;
-            for x in 0..=width {
-                if x < width && is_edge(y * width + x, (y - 1) * width + x) {
-                    run += 1;
-                } else {
-                    if run <= LONGEST.0 {
-                        *down += run as u32;
-                    }
-                    run = 0;
-                }
+            for (upper, lower) in above.iter().zip(row) {
+                *edges += counted(&mut run, LONGEST.0, is_edge(*upper, *lower));
             }
+            *edges += counted(&mut run, LONGEST.0, false);
         }
         Self { across, down }
     }
@@ -186,6 +176,19 @@ impl Profiles {
     pub fn strength_down(&self, size: usize) -> f32 {
         strength(&self.down, size)
     }
+}
+
+/// Whether two levels are so far apart that there is an edge between them.
+fn is_edge(one: u8, other: u8) -> bool {
+    one.abs_diff(other) > STEP
+}
+
+/// Makes a run of edges longer or ends it; gives its length if it ends and is not too long. Without branches, which
+/// noise makes slow.
+fn counted(run: &mut u32, longest: u32, is_edge: bool) -> u32 {
+    let length = *run * u32::from(!is_edge) * u32::from(*run <= longest);
+    *run = (*run + 1) * u32::from(is_edge);
+    length
 }
 
 /// A profile laid upon itself again and again.
@@ -224,4 +227,40 @@ fn centered(values: &[f32]) -> Vec<f32> {
     let mean = values.iter().sum::<f32>() / values.len() as f32;
     let length = values.iter().map(|value| (value - mean).powi(2)).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
     values.iter().map(|value| (value - mean) / length).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// White where the picture has a `#`.
+    fn profiles(picture: &[&str]) -> Profiles {
+        let rgb = picture.iter().flat_map(|row| row.bytes()).flat_map(|dot| [if dot == b'#' { 255 } else { 0 }; 3]);
+        Profiles::of(&Frame { width: picture[0].len(), height: picture.len(), rgb: rgb.collect() })
+    }
+
+    #[test]
+    fn each_dot_of_a_short_edge_counts_where_it_is() {
+        let Profiles { across, down } = profiles(&["......", ".##...", ".##...", "..#..#"]);
+        assert_eq!(across, [0, 2, 1, 3, 0, 1]);
+        assert_eq!(down, [0, 2, 0, 2]);
+    }
+
+    #[test]
+    fn the_edges_of_frames_and_panels_do_not_count() {
+        for (length, is_counted) in [(14, true), (15, false)] {
+            let (blank, bar) = (".".repeat(20), format!(".{:.<19}", "#".repeat(length)));
+            let Profiles { down, .. } = profiles(&[&blank, &bar, &blank]);
+            assert_eq!(down, [0, length as u32, length as u32].map(|edges| edges * u32::from(is_counted)));
+        }
+        for (length, is_counted) in [(24, true), (25, false)] {
+            let rows: Vec<&str> = (0..30).map(|row| if row < length { ".#." } else { "..." }).collect();
+            let expected = length as u32 * u32::from(is_counted);
+            assert_eq!(profiles(&rows).across, [0, expected, expected]);
+            let to_the_end: Vec<&str> = rows.iter().rev().copied().collect();
+            assert_eq!(profiles(&to_the_end).across, [0, expected, expected]);
+        }
+        let empty = Profiles::of(&Frame::default());
+        assert!(empty.across.is_empty() && empty.down.is_empty());
+    }
 }

@@ -65,6 +65,31 @@ fn the_encoder_in_the_modes_of_boards_makes_no_character_wrong() {
 }
 
 #[test]
+fn what_the_coarsest_tables_make_of_thin_letters_and_of_frames_is_right_or_marked() {
+    let mut random = Random(14);
+    let (mut all, mut silent) = (0, Vec::new());
+    for (name, size) in [("t-9x14", (720, 400)), ("t-8x14", (640, 480)), ("debian-8x16", (1024, 768))] {
+        let font = Library::shipped().fonts().iter().find(|font| font.name == name).unwrap();
+        for (kind, offset) in [(Kind::Log, (0, 3)), (Kind::Menu, (3, 7)), (Kind::Menu, (7, 2))] {
+            let (frame, text) = console(kind, font, size, offset, &mut random);
+            for mode in [Mode::Jpeg, Mode::Quarter] {
+                let reading = read(&coded(&frame, mode, 0), Library::shipped(), None);
+                for (at, cell) in reading.cells.iter().enumerate() {
+                    let (row, column) = (at / reading.columns, at % reading.columns);
+                    let truth = text.get(row).and_then(|line| line.chars().nth(column)).unwrap_or(' ');
+                    let is_marked = reading.uncertain.iter().any(|doubt| (doubt.row, doubt.column) == (row, column));
+                    if cell.ch != truth && !is_marked && cell.kind != ikvm_mcp::text::Kind::Graphics {
+                        silent.push(format!("{name} {kind:?} {mode:?} {row}:{column} {:?} for {truth:?}", cell.ch));
+                    }
+                    all += usize::from(truth != ' ');
+                }
+            }
+        }
+    }
+    assert!(silent.len() * 10_000 <= all, "{} of {all}: {silent:#?}", silent.len());
+}
+
+#[test]
 fn what_is_no_text_is_not_read_as_text() {
     let mut random = Random(9);
     for kind in 0..KINDS {
