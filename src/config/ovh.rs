@@ -117,7 +117,12 @@ impl<'a> Sources<'a> {
         }
         for (name, conf) in &self.files {
             if let Some(text) = conf.value("endpoint", |section| section == "default") {
-                let endpoint = Endpoint::named(text).map_err(|error| error.doing(format!("endpoint in {name}")))?;
+                let endpoint = if text.contains("://") {
+                    Err(Error::new(Kind::Usage, "a file may not name a URL").hint("set OVH_ENDPOINT to it"))
+                } else {
+                    Endpoint::named(text)
+                };
+                let endpoint = endpoint.map_err(|error| error.doing(format!("endpoint in {name}")))?;
                 return Ok((endpoint, text.to_owned()));
             }
         }

@@ -157,7 +157,7 @@ fn no_refusal_repeats_a_value() {
 #[test]
 fn a_file_cannot_send_the_keys_to_a_url_and_the_environment_can() {
     let file = [("ovh.conf", "[default]\nendpoint=https://evil.example/1.0\n")];
-    assert!(refusal(&KEYS, &file).starts_with("endpoint in ovh.conf: no such endpoint"));
+    assert!(refusal(&KEYS, &file).starts_with("endpoint in ovh.conf: a file may not name a URL; set OVH_ENDPOINT"));
     let environment = [&KEYS[..], &[("OVH_ENDPOINT", "https://api.example/1.0/")]].concat();
     let settings = read(&environment, &file).unwrap().ovh.unwrap().unwrap();
     assert_eq!(settings.endpoint.name(), "https://api.example/1.0");

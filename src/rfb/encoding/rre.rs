@@ -13,8 +13,9 @@ use super::{Reader, Step};
 use crate::base::DecodeError;
 
 /// How often the subrectangles may paint the whole rectangle over. Servers paint a pixel twice or so; without a
-/// limit, twelve bytes could ask for megabytes of painting.
-const MAX_LAYERS: usize = 64;
+/// limit, twelve bytes could ask for megabytes of painting. Together with an update's own limit it is some seconds of
+/// work for the largest screen.
+const MAX_LAYERS: usize = 8;
 
 /// How positions and sizes are written.
 #[derive(Clone, Copy, Debug)]
