@@ -13,7 +13,7 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector, TcpConnecto
 use ureq::{Agent, Proxy, ProxyProtocol, RequestBuilder, Timeout};
 
 use super::tcp::{self, CONNECT_LIMIT};
-use super::{Trust, failure};
+use super::{Trust, failure, tls};
 use crate::base::bytes::clean_text;
 use crate::base::{Error, Kind, Url, Watch};
 
@@ -184,7 +184,7 @@ impl Client {
             Err(Failure::Call(error)) => {
                 // What ureq took for an answer cut off may be the end of the wait.
                 watch.left()?;
-                let error = explain(error, &watch);
+                let error = explain(error, self.peer, &watch);
                 Err(match proxy {
                     Some(proxy) => {
                         error.hint(format!("check the proxy {}:{} (HTTPS_PROXY)", proxy.host(), proxy.port()))
@@ -304,10 +304,17 @@ fn bad_url() -> Error {
     Error::new(Kind::Usage, "not a URL that HTTP can carry")
 }
 
-fn explain(error: ureq::Error, watch: &Watch) -> Error {
+fn explain(error: ureq::Error, whom: Peer, watch: &Watch) -> Error {
     let peer = |what: String| Error::new(Kind::Peer, what);
     match error {
-        ureq::Error::Io(error) => failure::explain(error),
+        // A cloud's certificate changes every few months: nobody pins it.
+        ureq::Error::Io(error) => match tls::fault_of(&error).filter(|_| whom == Peer::Cloud) {
+            Some(fault) => peer(format!("its certificate {fault}")).hint(
+                "check this machine's clock; where a proxy of yours signs for it, name that proxy's authority in \
+                 SSL_CERT_FILE",
+            ),
+            None => failure::explain(error),
+        },
         ureq::Error::Timeout(Timeout::Connect) => {
             let what = format!("no connection within {} s ({})", CONNECT_LIMIT.as_secs(), watch.stage());
             Error::new(Kind::Timeout(watch.stage()), what).hint("check the address, and whether a firewall is between")

@@ -4,6 +4,7 @@
 //! which rustls does not implement.
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -195,6 +196,12 @@ pub(super) fn explain(error: &rustls::Error) -> Error {
         other => Error::new(Kind::Peer, format!("TLS failed: {}", clean_text(&other.to_string()))),
     };
     explained.caused_by(error.clone())
+}
+
+/// What is wrong with the certificate that made a connection fail, where that is why; goes on after "its certificate".
+pub(super) fn fault_of(error: &io::Error) -> Option<&str> {
+    let error = error.get_ref()?.downcast_ref()?;
+    distrust(error).map(|why| why.what.as_str())
 }
 
 /// Our own words about a certificate, inside rustls's error.

@@ -1,7 +1,8 @@
 //! Work that outlives the call that began it: the next call with the same key joins it, or finds what it came to.
 //!
 //! A job ends by itself, or when the last caller is cancelled; a caller that only runs out of patience leaves it to go
-//! on. What it came to goes to everybody who waits, else it is kept for a while.
+//! on. What it came to goes to everybody who waits, else it is kept for a while. Where there is no room for another, one
+//! that nobody waits for has to go.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -66,6 +67,15 @@ impl<T> Shared<T> {
     }
 }
 
+impl<T> Table<T> {
+    /// Takes out a job that nobody waits for: one that is done, else the oldest.
+    fn take_unwanted(&mut self) -> Option<Job<T>> {
+        let unwanted = self.jobs.iter().filter(|(_, job)| job.callers == 0);
+        let key = unwanted.min_by_key(|(_, job)| (job.done.is_none(), job.number)).map(|(key, _)| key.clone())?;
+        self.jobs.remove(&key)
+    }
+}
+
 impl<T: Send + Sync + 'static> Jobs<T> {
     /// Joins the job of that key, or begins it with `work`, under a watch of its own that lasts for `limit`. Waits no
     /// longer than `patience`, and not beyond the watch, which shows what the job is at.
@@ -80,11 +90,17 @@ impl<T: Send + Sync + 'static> Jobs<T> {
         let asked = clock::now();
         let mut table = self.shared.table();
         table.jobs.retain(|_, job| job.done.as_ref().is_none_or(|(_, until)| clock::now() < *until));
-        if !table.jobs.contains_key(key) {
-            if table.jobs.len() >= MAX_JOBS {
+        if !table.jobs.contains_key(key) && table.jobs.len() >= MAX_JOBS {
+            let Some(unwanted) = table.take_unwanted() else {
                 return Err(Error::new(Kind::Busy, format!("{MAX_JOBS} waits are at work, and no more may be"))
                     .hint("wait until one of them ends"));
-            }
+            };
+            // Hooks run while a watch is cancelled: not under the lock.
+            drop(table);
+            unwanted.watch.cancel();
+            table = self.shared.table();
+        }
+        if !table.jobs.contains_key(key) {
             table.last_number += 1;
             let job = Job { number: table.last_number, watch: Watch::new("starting", limit), callers: 0, done: None };
             self.begin(key, &job, work)?;
@@ -228,6 +244,28 @@ mod tests {
             assert_eq!(ends.recv_timeout(LONG), Ok(Kind::Cancelled));
             assert_eq!(second.join().unwrap().kind(), Kind::Cancelled);
         });
+    }
+
+    #[test]
+    fn where_there_is_no_room_a_job_that_nobody_waits_for_has_to_go() {
+        let jobs = Jobs::<usize>::default();
+        let (ended, ends) = mpsc::channel();
+        for number in 0..MAX_JOBS {
+            let ended = ended.clone();
+            let work = move |watch: &Watch| {
+                let error = watch.sleep(LONG).unwrap_err();
+                ended.send(number).unwrap();
+                Err(error)
+            };
+            jobs.join(&number.to_string(), LONG, work, Some(Duration::ZERO), &watch()).unwrap();
+        }
+        assert_eq!(done(jobs.join("more", LONG, |_| Ok(7), None, &watch())).unwrap(), 7);
+        assert_eq!(ends.recv_timeout(LONG), Ok(0), "the oldest");
+        jobs.join("last", LONG, |watch| watch.sleep(LONG).map(|()| 0), Some(Duration::ZERO), &watch()).unwrap();
+        jobs.shared.table().jobs.values_mut().for_each(|job| job.callers = 1);
+        let full = jobs.join("none", LONG, |_| Ok(0), None, &watch()).err().unwrap();
+        assert_eq!(full.kind(), Kind::Busy);
+        jobs.cancel_all();
     }
 
     #[test]

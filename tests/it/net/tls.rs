@@ -22,9 +22,13 @@ fn hello(certificate: &str) -> Web {
 }
 
 fn get(trust: Trust, url: &str) -> Result<String, Error> {
+    get_of(Peer::Bmc, trust, url)
+}
+
+fn get_of(peer: Peer, trust: Trust, url: &str) -> Result<String, Error> {
     let url = Url::parse(url).unwrap();
     let request = Request { method: Method::Get, url: &url, headers: Vec::new(), body: None };
-    Client::new(Peer::Bmc, trust).send(&request, &Watch::new("testing", LONG)).map(|response| response.text())
+    Client::new(peer, trust).send(&request, &Watch::new("testing", LONG)).map(|response| response.text())
 }
 
 fn file(name: &str) -> Vec<u8> {
@@ -63,6 +67,13 @@ fn a_certificate_that_is_refused_says_everything_that_is_wrong_with_it_and_its_p
     let all =
         "its certificate is of an unknown authority (\"Test CA\"), expired on 2021-01-01T00:00:00Z; name a file with";
     assert!(error.to_string().contains(all), "{error}");
+    // Of a cloud's API, which cannot be pinned.
+    let error = get_of(Peer::Cloud, Trust::system(), &hello("server").url()).unwrap_err().to_string();
+    assert!(
+        error.contains("its certificate is of an unknown authority (\"Test CA\"); check this machine's"),
+        "{error}"
+    );
+    assert!(error.ends_with("in SSL_CERT_FILE") && !error.contains("pin"), "{error}");
 }
 
 #[test]
