@@ -15,7 +15,7 @@ use super::survey::Profiles;
 use crate::base::Frame;
 
 /// Cell sizes that consoles use, in dots across and down; another one has to be named.
-const CELLS: [(usize, usize); 18] = [
+const CELLS: [(usize, usize); 20] = [
     (9, 16),
     (8, 16),
     (8, 19),
@@ -34,6 +34,8 @@ const CELLS: [(usize, usize); 18] = [
     (8, 20),
     (9, 18),
     (16, 19),
+    (9, 15),
+    (6, 13),
 ];
 
 /// The sizes of cell that can be learned, across and down.

@@ -189,7 +189,8 @@ pub fn read(frame: &Frame, library: &Library, last: Option<&Grid>) -> Reading {
         return Reading::none(frame, Reason::Blank);
     }
     let atlases = library.atlases();
-    if let Some(reading) = last.and_then(|grid| read_on(frame, atlases, grid)).filter(Reading::is_text) {
+    if let Some(reading) = last.and_then(|grid| read_on(frame, atlases, grid)).filter(|reading| reading.is_final(frame))
+    {
         return reading;
     }
     let survey = Survey::of(frame);
@@ -197,7 +198,7 @@ pub fn read(frame: &Frame, library: &Library, last: Option<&Grid>) -> Reading {
         return Reading::none(frame, if is_all_but_blank(frame) { Reason::Blank } else { Reason::Graphics });
     }
     let reading = grid::find(frame, &survey, atlases).and_then(|grid| read_on(frame, atlases, &grid));
-    if let Some(reading) = reading.as_ref().filter(|reading| reading.is_text()) {
+    if let Some(reading) = reading.as_ref().filter(|reading| reading.is_final(frame)) {
         return reading.clone();
     }
     let mut scaled = grid::find_scaled(frame, &survey, scaled::sizes(frame), atlases);
@@ -205,7 +206,7 @@ pub fn read(frame: &Frame, library: &Library, last: Option<&Grid>) -> Reading {
         return reading;
     }
     match reading {
-        Some(reading) if reading.status == Status::Uncertain => reading,
+        Some(reading) if !matches!(reading.status, Status::None(_)) => reading,
         _ if unknown::is_text(frame, &survey) => Reading::none(frame, Reason::UnknownFont),
         _ => Reading::none(frame, Reason::Graphics),
     }
@@ -359,6 +360,13 @@ impl Reading {
     /// Whether there is text that can be trusted.
     pub fn is_text(&self) -> bool {
         matches!(self.status, Status::Exact | Status::Good | Status::Partial)
+    }
+
+    /// Whether there is text that no other grid can give more of. Where all dots of `frame` were doubled, a font of large
+    /// cells may know most of the characters, and that of half the size knows all.
+    fn is_final(&self, frame: &Frame) -> bool {
+        let is_whole = self.status == Status::Exact && self.graphics.is_empty();
+        self.is_text() && (is_whole || self.grid.as_ref().is_some_and(Grid::is_scaled) || !scaled::is_doubled(frame))
     }
 
     /// The cells of a row; `row` is less than `rows`.

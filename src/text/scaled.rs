@@ -26,6 +26,15 @@ pub fn sizes(frame: &Frame) -> Vec<(usize, usize)> {
     sizes
 }
 
+/// Whether each dot of a frame is a square of two by two pixels.
+pub fn is_doubled(frame: &Frame) -> bool {
+    let stride = frame.width * 3;
+    let is_wide = |row: &[u8]| row.as_chunks::<6>().0.iter().all(|dot| dot[..3] == dot[3..]);
+    let is_square = |rows: &[u8]| rows[..stride] == rows[stride..] && is_wide(&rows[..stride]);
+    let is_even = frame.width.is_multiple_of(2) && frame.height.is_multiple_of(2);
+    is_even && stride > 0 && frame.rgb.chunks_exact(2 * stride).all(is_square)
+}
+
 /// Adds the pixels at `place` on a screen of `size`, which became `frame`; neither side of `size` is larger than that of
 /// the frame. The middle half of what became of a pixel counts, across and down: towards its edges a scaler mixes it with
 /// those beside it.
@@ -76,6 +85,22 @@ mod tests {
         assert_eq!(brought_back(&[0, 90, 240], 2), [15, 215]);
         assert_eq!(brought_back(&[1, 2, 3], 3), [1, 2, 3]);
         assert_eq!(brought_back(&[255; 1920], 720), [255; 720]);
+    }
+
+    #[test]
+    fn a_doubled_picture_is_of_squares_and_of_nothing_else() {
+        let frame = |width: usize, dots: &str| Frame {
+            width,
+            height: dots.len() / width,
+            rgb: dots.bytes().flat_map(|dot| [dot, 7, dot]).collect(),
+        };
+        for dots in ["aabbaabb", "aaaaaaaabbccbbcc"] {
+            assert!(is_doubled(&frame(4, dots)), "{dots}");
+        }
+        for dots in ["aabbaabc", "abbaabba", "aabb", "aabbaabbaabb", "aabbbbaa"] {
+            assert!(!is_doubled(&frame(4, dots)), "{dots}");
+        }
+        assert!(!is_doubled(&frame(3, "aaaaaa")) && !is_doubled(&Frame::default()));
     }
 
     #[test]

@@ -92,6 +92,25 @@ fn a_transcript_needs_neither_the_layout_of_the_screen_nor_to_be_perfect() {
 }
 
 #[test]
+fn a_font_in_the_cells_of_an_x_terminal_is_learned_without_naming_them() {
+    let text = "no bootable device, insert a floppy\nand press any key to reboot the box";
+    for (width, height) in [(6, 13), (9, 15)] {
+        let narrow = |row: &u32| row >> 1 & 0x3f;
+        let glyphs = font("t-8x14").glyphs.iter();
+        let glyphs = glyphs.map(|glyph| Glyph { ch: glyph.ch, rows: glyph.rows.iter().map(narrow).collect() });
+        let fitted = |mut glyph: Glyph| {
+            glyph.rows.resize(height, 0);
+            glyph
+        };
+        let unknown = Font::new("unknown", width, height, glyphs.map(fitted).collect());
+        let frame = Screen::new(&unknown, 640, 480).lines(text).frame;
+        let learned = learned(&[(frame, text.to_owned())], None);
+        assert_eq!((learned.font.width, learned.font.height), (width, height));
+        assert_eq!(wrong(&learned, &unknown), [] as [char; 0]);
+    }
+}
+
+#[test]
 fn what_was_mistyped_is_named_with_what_it_looks_like() {
     let font = font("t-10x20");
     let lines = ["no bootable device, insert a floppy", "and press any key to reboot the box", "noon", "$"];

@@ -4,6 +4,7 @@ use ikvm_mcp::text::{Library, Status, read};
 
 use super::painted::wrong;
 use crate::support::consoles::{Kind, Random, console};
+use crate::support::paint::Screen;
 use crate::support::scale::Filter;
 use crate::support::tile::{Mode, coded};
 
@@ -41,6 +42,24 @@ fn dots_enlarged_to_squares_are_read_and_are_not_called_exact() {
     // One and a half times: some dots become two pixels wide, others one.
     let reading = read(&Filter::Nearest.scaled(&frame, (1080, 600)), Library::shipped(), None);
     assert!(wrong(&reading, &text) <= reading.uncertain.len(), "{}", reading.headline());
+}
+
+#[test]
+fn a_doubled_screen_is_not_read_in_a_large_font_that_knows_some_of_it() {
+    for name in ["vga-8x16", "kernel-8x16", "debian-8x16", "rhel-8x16"] {
+        let font = Library::shipped().fonts().iter().find(|font| font.name == name).unwrap();
+        let lines = "─│┌┐└┘═║╔╗╚╝▀▓".chars().filter(|&ch| font.rows(ch).is_some()).collect::<String>();
+        let text: Vec<String> = (0..20).map(|at| format!("Boot Option #{at} [Enabled] {lines} if above")).collect();
+        let frame = Screen::new(font, 640, 400).lines(&text.join("\n")).frame;
+        let frame = Filter::Nearest.scaled(&frame, (1280, 800));
+        let reading = read(&frame, Library::shipped(), None);
+        assert_eq!((wrong(&reading, &text), reading.status), (0, Status::Good), "{name}: {}", reading.headline());
+        assert_eq!(read(&frame, Library::shipped(), reading.grid.as_ref()), reading, "{name}");
+        // Nor on the grid that the large font had when it knew all of the screen.
+        let plain = Screen::new(font, 640, 400).lines("Boot Option\nGNU").frame;
+        let large = read(&Filter::Nearest.scaled(&plain, (1280, 800)), Library::shipped(), None);
+        assert_eq!(read(&frame, Library::shipped(), large.grid.as_ref()), reading, "{name}: {}", large.headline());
+    }
 }
 
 #[test]
