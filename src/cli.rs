@@ -110,14 +110,17 @@ fn perform(invocation: &Invocation) -> Result<(), Error> {
             shot.png.map_or(Ok(()), |png| save(&png, &id, output.as_deref()))
         }
         Command::Check { server } => {
-            let ops = operations(&configuration(invocation)?, invocation.demo);
+            let (ops, server) = match server {
+                Some(server) => aimed_at(invocation, server).map(|(ops, id)| (ops, Some(id)))?,
+                None => (operations(&configuration(invocation)?, invocation.demo), None),
+            };
             let watch = Watch::new("checking", CHECK_LIMIT);
             let cancelled = watch.clone();
             on_signals(move || cancelled.cancel());
             // Where stdout is closed, the walk goes on: it must come back.
             let tell = Box::new(|step| _ = print(line(&step).as_bytes()));
             match server {
-                Some(server) => ops.check(server, tell, &watch),
+                Some(server) => ops.check(&server, tell, &watch),
                 None => ops.check_all(tell, &watch),
             }
         }
@@ -183,13 +186,9 @@ fn service(invocation: &Invocation) -> Result<(Config, Arc<Ops>, Mcp), Error> {
     Ok((config, ops, mcp))
 }
 
-/// Does what opens a console, and closes it whatever comes of it. `server` is an id, or the URL of a console; with the
-/// result comes what it is called.
-fn at_console<T>(
-    invocation: &Invocation,
-    server: &str,
-    work: impl FnOnce(&Arc<Ops>, &str, &Watch) -> Result<T, Error>,
-) -> Result<(T, String), Error> {
+/// What works on one server, and what that is called there. `server` is an id, or the URL of a console, beside which
+/// there is no other.
+fn aimed_at(invocation: &Invocation, server: &str) -> Result<(Arc<Ops>, String), Error> {
     let mut config = configuration(invocation)?;
     let mut id = server.to_owned();
     let mut demo = invocation.demo;
@@ -197,7 +196,16 @@ fn at_console<T>(
         id.clone_from(&host.server.id);
         (config.hosts, config.ovh, demo) = (Ok(Some(vec![host])), Ok(None), false);
     }
-    let ops = operations(&config, demo);
+    Ok((operations(&config, demo), id))
+}
+
+/// Does what opens a console, and closes it whatever comes of it; with the result comes what the server is called.
+fn at_console<T>(
+    invocation: &Invocation,
+    server: &str,
+    work: impl FnOnce(&Arc<Ops>, &str, &Watch) -> Result<T, Error>,
+) -> Result<(T, String), Error> {
+    let (ops, id) = aimed_at(invocation, server)?;
     exit_on_signals(&ops, 1);
     let result = watched("opening the console", CONSOLE_LIMIT, |watch| {
         catch_unwind(AssertUnwindSafe(|| work(&ops, &id, watch)))

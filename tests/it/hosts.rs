@@ -5,7 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use ikvm_mcp::rfb::Encoding;
+
 use crate::support::bmc::{Bmc, Login, Setup, Token, USER};
+use crate::support::rfb_encode::console;
+use crate::support::vnc::{self, Vnc};
 use crate::support::web::ca_file;
 use crate::support::{recorded, secrets};
 
@@ -124,6 +128,14 @@ fn a_check_walks_the_whole_way_and_back() {
     }
     bmc.assert_all_closed();
     assert_eq!((bmc.counts().sessions, bmc.counts().logouts), (1, 1));
+}
+
+#[test]
+fn a_check_takes_the_url_of_a_console_too() {
+    let server = Vnc::showing(vnc::Setup::default(), console(640, 480, 1), Encoding::ZRLE);
+    let check = run("check-url", "", &["check", &server.url()]);
+    assert!(check.status.success(), "{}{}", out(&check), err(&check));
+    assert!(out(&check).contains("picture: 640 x 480 pixels, VNC (RFB)\n"), "{}", out(&check));
 }
 
 #[test]
