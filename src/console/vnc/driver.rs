@@ -88,10 +88,13 @@ impl<'a> Driver<'a> {
 
     /// Keeps the picture current until the console is closed (Ok) or ends.
     pub(super) fn stay(&mut self) -> Result<(), Error> {
+        // For longer than a turn takes.
+        let watching = || Watch::new("watching the console", 2 * IDLE);
         // What a flood left over when the first picture was due.
-        self.handle_events(&Watch::new("watching the console", 2 * IDLE))?;
+        self.handle_events(&watching())?;
+        self.publish();
         loop {
-            self.turn(clock::now() + IDLE, &Watch::new("watching the console", 2 * IDLE))?;
+            self.turn(clock::now() + IDLE, &watching())?;
             if self.shared.is_closing() {
                 return Ok(());
             }

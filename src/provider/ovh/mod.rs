@@ -5,7 +5,7 @@
 //! | answer | kept for |
 //! |---|---|
 //! | the list of servers with their details | 60 s; 5 s where details are missing |
-//! | a server's power state | 10 s; 60 s that it could not be told |
+//! | a server's power state | 10 s; 30 s that it could not be told |
 //! | our public address | 1 h, or until an access made with it was turned away |
 //! | that a server has an HTML5 console | as long as the program runs |
 
@@ -47,7 +47,7 @@ const LIST_LIFE: Duration = Duration::from_secs(60);
 const GAPPY_LIST_LIFE: Duration = Duration::from_secs(5);
 const POWER_LIFE: Duration = Duration::from_secs(10);
 /// A witness that every look asks, and waits for, must not hold them all up.
-const NO_POWER_LIFE: Duration = Duration::from_secs(60);
+const NO_POWER_LIFE: Duration = Duration::from_secs(30);
 
 /// The longest name of a host (RFC 1035 section 2.3.4).
 const MAX_ID: usize = 253;
