@@ -143,6 +143,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
     while let Some(arg) = args.next() {
         let text = arg.to_str().ok_or_else(|| usage(format!("{} is not UTF-8", arg.display())))?;
         match text {
+            "" => return Err(usage("an argument is empty").hint("check the variables that it is made of")),
             _ if only_words || !text.starts_with('-') => words.push(text.to_owned()),
             "-h" | "--help" => return Ok(Invocation::of(help(words.first())?)),
             "-V" | "--version" => return Ok(Invocation::of(Command::Version)),
@@ -237,7 +238,8 @@ impl Options {
         match (known(FLAGS), known(VALUES), value) {
             (Some(flag), _, None) => self.0.push((flag, OsString::new())),
             (_, Some(name), value) => {
-                let value = value.or_else(|| args.next());
+                // An empty one is some script's variable that is not set: waiting for no text would end at once.
+                let value = value.or_else(|| args.next()).filter(|value| !value.is_empty());
                 self.0.push((name, value.ok_or_else(|| usage(format!("{written} needs a value")))?));
             }
             _ => return Err(usage(format!("there is no option {written}"))),
@@ -417,6 +419,7 @@ mod tests {
             ("screenshot", "screenshot needs a server; `ikvm-mcp list` shows them"),
             ("screenshot a b", "b is one word too many for screenshot"),
             ("screenshot a -o", "-o needs a value"),
+            ("wait a --text=", "--text= needs a value"),
             ("list --raw", "--raw does not go with this command"),
             ("list --json=yes", "there is no option --json=yes"),
             (
@@ -438,6 +441,8 @@ mod tests {
         ] {
             assert_eq!(parsed(line).unwrap_err().to_string(), sentence);
         }
+        let error = parse(vec!["check".into(), OsString::new()]).unwrap_err().to_string();
+        assert_eq!(error, "an argument is empty; check the variables that it is made of");
     }
 
     #[test]
