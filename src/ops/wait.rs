@@ -265,6 +265,11 @@ impl Condition {
                     Error::new(Kind::Usage, format!("{pattern:?} is no regular expression: {error}"))
                         .hint("mend it, or wait for plain text")
                 })?;
+                if regex.is_match("") {
+                    let what =
+                        format!("{pattern:?} also matches where nothing is, so that nothing would be waited for");
+                    return Err(Error::new(Kind::Usage, what).hint("leave the empty alternative out"));
+                }
                 Self::Regex(regex)
             }
         })

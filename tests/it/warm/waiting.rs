@@ -132,10 +132,12 @@ fn a_console_that_somebody_wants_back_is_not_opened_again_by_a_wait() {
 }
 
 #[test]
-fn an_expression_that_is_none_is_refused_before_anything_is_opened() {
+fn an_expression_that_is_none_or_says_nothing_is_refused_before_anything_is_opened() {
     let bench = bench(Setup::default());
-    let error = bench.try_wait(Until::Regex("(".into()), 1, None).unwrap_err();
-    assert_eq!(error.kind(), Kind::Usage);
+    for (pattern, what) in [("(", "is no regular expression"), ("login:|", "also matches where nothing is")] {
+        let error = bench.try_wait(Until::Regex(pattern.into()), 1, None).unwrap_err();
+        assert!(error.kind() == Kind::Usage && error.to_string().contains(what), "{error}");
+    }
     assert_eq!(bench.bmcs[0].counts().sessions, 0);
     bench.end();
 }
