@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use super::bytes::is_unseen;
 use super::{Error, Kind};
 
 /// `scheme://host:port/path?query`. Displays without its query, which may hold a token.
@@ -31,7 +32,7 @@ impl Url {
     /// Parses an absolute URL; the error does not repeat it, for it may hold a token.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let bad = |what: &str| Error::new(Kind::Usage, format!("not a URL: {what}"));
-        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        if text.chars().any(|c| is_unseen(c) || c.is_whitespace()) {
             return Err(bad("it holds a space or a control character"));
         }
         let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("no scheme such as https://"))?;
@@ -245,6 +246,7 @@ mod tests {
             "https://[::1/",
             "https://[::1]x/",
             "ht tp://x",
+            "https://h/\u{202e}x",
         ] {
             let error = Url::parse(text).unwrap_err().to_string();
             assert!(error.starts_with("not a URL"), "{text}: {error}");

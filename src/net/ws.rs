@@ -206,7 +206,7 @@ impl Answer {
             300..=399 => {
                 let place = self.location.as_deref().and_then(|location| upgrade.url.join(location).ok());
                 let kind = if place.as_ref().is_some_and(is_login) { Kind::Denied } else { Kind::Peer };
-                let place = place.map_or("nowhere".to_owned(), |place| clean_text(&place.to_string()));
+                let place = place.map_or("nowhere".to_owned(), |place| place.to_string());
                 Err(Error::new(kind, format!("it sends us to {place} (HTTP {})", self.status)))
             }
             404 => {

@@ -27,7 +27,6 @@ use serde_json::Value;
 
 use super::refused::AGAIN;
 use super::{Attempt, Call, Line};
-use crate::base::bytes::clean_text;
 use crate::base::url::percent_encode;
 use crate::base::{Bmc, Error, Kind, Secret, Url, Watch, log};
 use crate::ivtp::{Config, Era, Hello};
@@ -198,7 +197,7 @@ impl Live {
             let next = next.ok_or_else(|| Error::new(Kind::Peer, format!("{url} redirects to no URL")))?;
             if (next.host.as_str(), next.port(), next.is_tls()) != (url.host.as_str(), url.port(), url.is_tls()) {
                 let what = format!("{url} sends us to another host, {}", next.origin());
-                return Err(Error::new(Kind::Peer, clean_text(&what)).hint(AGAIN));
+                return Err(Error::new(Kind::Peer, what).hint(AGAIN));
             }
             if is_login(&next) {
                 return Err(turned_away("the viewer page leads to a login page"));
