@@ -10,7 +10,7 @@ const MARKS: [&str; 12] = [
     // What a fake BMC makes up: a prefix and a number filled up with zeros.
     "sso-token00000",
     "Qs0000000",
-    "Cs0000",
+    "Cs-0",
     "Kvm0000000",
     "Web0000000",
     // The password of a fake BMC, as it is and in a form.

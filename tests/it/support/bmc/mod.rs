@@ -379,7 +379,7 @@ impl State {
 
     /// A new web session; its cookie.
     fn open_session(&mut self) -> String {
-        let (cookie, csrf) = (self.secret("Qs", 30), self.secret("Cs", 8));
+        let (cookie, csrf) = (self.secret("Qs", 30), self.secret("Cs-", 8));
         self.sessions.insert(cookie.clone(), Session { csrf, alive: true, seen: false });
         cookie
     }
