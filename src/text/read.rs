@@ -216,7 +216,7 @@ pub fn read(frame: &Frame, library: &Library, last: Option<&Grid>) -> Reading {
 fn is_all_but_blank(frame: &Frame) -> bool {
     let pixels: &[Rgb] = frame.rgb.as_chunks().0;
     let paper = pixels.last().copied().unwrap_or_default();
-    pixels.iter().filter(|&&pixel| differ(pixel, paper)).count() <= MAX_DOTS
+    pixels.iter().filter(|&&pixel| differ(pixel, paper)).nth(MAX_DOTS).is_none()
 }
 
 /// Reads the cells of a grid. `None` where the grid is for other screens.

@@ -52,7 +52,7 @@ pub fn take(frame: &Frame, size: (usize, usize), place: Place, pixels: &mut Vec<
                 }
             }
         }
-        // Exact, as all are below 2^53, and quicker than a division of integers.
+        // Exact, as all are below 2^53.
         pixels.extend(sums.iter().map(|sums| sums.map(|sum| (sum as f64 / area as f64) as u8)));
     }
 }
