@@ -162,8 +162,10 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Handles what came. A few bytes can fill a large screen a thousand times: the watch may end before they do.
+    /// Handles what came. A few bytes can fill a large screen a thousand times: the watch may end before they do, and
+    /// who looks meanwhile sees how far they are.
     fn handle_events(&mut self, watch: &Watch) -> Result<(), Error> {
+        let mut due = clock::now() + COALESCE;
         while let Some(event) = self.session.poll() {
             match event {
                 Event::Send(bytes) => self.line.channel.send(&bytes)?,
@@ -193,6 +195,10 @@ impl<'a> Driver<'a> {
                 Event::Failed(failure) => return Err(self.fail(Some(failure))),
             }
             watch.left()?;
+            if clock::now() >= due {
+                self.publish();
+                due = clock::now() + COALESCE;
+            }
         }
         Ok(())
     }

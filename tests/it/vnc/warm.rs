@@ -7,7 +7,7 @@ use ikvm_mcp::base::clock;
 
 use super::*;
 use crate::support::rfb_encode::{Encoder, rectangle_head, update_head};
-use crate::support::vnc::{Said, pictures};
+use crate::support::vnc::{Asked, Said, pictures};
 
 /// Waits for the picture by looking at the snapshot; its thread keeps it current, nobody asks.
 #[track_caller]
@@ -47,6 +47,28 @@ fn a_part_that_changes_changes_that_part_and_the_pictures_id() {
     let rect = rectangle_head(0, 20, 40, 10, Encoding::RAW);
     server.push([&update_head(1)[..], &rect, &[200; 40 * 10 * 4]].concat());
     assert_eq!(wait_for(&*console, &changed).id, before + 1);
+    console.close();
+}
+
+#[test]
+fn a_flood_is_seen_while_it_goes_on() {
+    const UPDATES: usize = 1_000;
+    let rect = [update_head(1), rectangle_head(0, 0, 4_096, 4_096, Encoding::RRE)].concat();
+    // One color with a band of another: some bytes, of which each update fills 50 MB.
+    let banded = |band: u8| [&rect[..], &[0, 0, 0, 1, 9, 9, 9, 0], &[band, 0, 0, 0, 0, 0, 0, 0, 16, 0, 1, 0]].concat();
+    let (first, flood) = (banded(1), (0..UPDATES).flat_map(|number| banded(number as u8)).collect());
+    let answer = move |asked: Asked| Said::Bytes(if asked.number == 0 { first.clone() } else { Vec::new() });
+    let server = Vnc::tcp(Setup { size: (4_096, 4_096), ..Setup::default() }, answer);
+    let console = open(&access(&server.url()));
+    let (before, end) = (console.snapshot().id, clock::now() + LONG);
+    server.push(flood);
+    while console.snapshot().id == before {
+        assert!(clock::now() < end, "it was never seen");
+        std::thread::yield_now();
+    }
+    // One request follows each update.
+    let handled = server.seen().asked.len();
+    assert!(handled < UPDATES, "{handled}");
     console.close();
 }
 
