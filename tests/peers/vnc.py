@@ -180,7 +180,7 @@ def qemu(key, cert, pin):
         machine = Frozen(*options, vnc=vnc)
         url = f"vnc+tls://127.0.0.1:{machine.port}"
         check(f"QEMU, VeNCrypt {name}, pinned", look(url, IKVM_CONSOLE_TLS=pin, **password), machine.truth())
-        check(f"QEMU, VeNCrypt {name}, not pinned", look(url, **password), says("its certificate is of an unknown authority (Peers CA)"))
+        check(f"QEMU, VeNCrypt {name}, not pinned", look(url, **password), says('its certificate is of an unknown authority ("Peers CA")'))
         check(f"QEMU, VeNCrypt {name}, unchecked", look(url, IKVM_CONSOLE_TLS="insecure", **password), machine.truth())
         check(f"QEMU, WebSocket over TLS beside {name}",
               look(f"wss://127.0.0.1:{machine.web}", IKVM_CONSOLE_TLS=pin, **password), machine.truth())
