@@ -17,7 +17,7 @@ from servers import fresh, start, until
 
 # Where the fake DNS listens: a name in resolv.conf has no port, so that it must be 53.
 DNS = "127.0.0.153"
-# Names, TCP and TLS together may take this long.
+# A name may take this long, and after it TCP and TLS together.
 CONNECT_LIMIT = 10
 
 
