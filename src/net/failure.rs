@@ -6,6 +6,9 @@ use std::io::{self, ErrorKind};
 use super::tls;
 use crate::base::{Error, Kind};
 
+/// What to do about a name that leads nowhere.
+pub(super) const UNRESOLVED: &str = "check the name and this machine's DNS";
+
 /// A name without an address; travels inside an `io::Error`.
 #[derive(Debug)]
 pub(super) struct Unresolvable {
@@ -28,7 +31,7 @@ pub(super) fn explain(error: io::Error) -> Error {
         return tls::explain(error);
     }
     if let Some(error) = inner.and_then(|inner| inner.downcast_ref::<Unresolvable>()) {
-        return Error::new(Kind::Peer, error.to_string()).hint("check the name and this machine's DNS");
+        return Error::new(Kind::Peer, error.to_string()).hint(UNRESOLVED);
     }
     let (what, hint) = match error.kind() {
         ErrorKind::ConnectionRefused => ("connection refused", "check the address and the port"),

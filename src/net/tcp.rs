@@ -18,7 +18,11 @@ pub(super) fn addresses(host: &str, port: u16, watch: &Watch) -> Result<Vec<Sock
     }
     let name = host.to_owned();
     let watch = watch.within("resolving the name", CONNECT_LIMIT);
-    detached(&watch, move || resolve(&name, port))?.map_err(failure::explain)
+    match detached(&watch, move || resolve(&name, port)) {
+        Ok(found) => found.map_err(failure::explain),
+        Err(error) if matches!(error.kind(), Kind::Timeout(_)) => Err(error.hint(failure::UNRESOLVED)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Connects to the first address that accepts; TCP_NODELAY is set.
@@ -99,7 +103,9 @@ mod tests {
         assert_eq!(addresses("::1", 5900, &watch).unwrap(), ["[::1]:5900".parse().unwrap()]);
         assert_eq!(watch.stage(), "connecting");
         let none_left = watch.within("connecting", Duration::ZERO);
-        assert_eq!(addresses("localhost", 5900, &none_left).unwrap_err().kind(), Kind::Timeout("resolving the name"));
+        let error = addresses("localhost", 5900, &none_left).unwrap_err();
+        assert_eq!(error.kind(), Kind::Timeout("resolving the name"));
+        assert!(error.to_string().ends_with("; check the name and this machine's DNS"), "{error}");
     }
 
     #[test]
