@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Value, json};
 
 use super::attr::runs;
-use super::read::{Reading, Reason, Status};
+use super::read::{Doubt, Reading, Reason, Status};
 
 /// Doubtful characters that are listed at most.
 const MOST_DOUBTS: usize = 20;
@@ -97,7 +97,7 @@ impl Reading {
         if let Some((scene, row)) = self.scene() {
             let _ = writeln!(text, "shows: {} (row {row})", scene.name());
         }
-        let is_shown = |row: &usize| options.rows.as_ref().is_none_or(|rows| rows.contains(row));
+        let is_shown = |row: &usize| is_in(&options.rows, *row);
         for span in self.selected.iter().filter(|span| is_shown(&span.row)) {
             let _ = writeln!(text, "selected: row {} cols {}-{}", span.row, span.first, span.last);
         }
@@ -114,8 +114,7 @@ impl Reading {
                 );
             }
         }
-        let doubts: Vec<String> =
-            self.uncertain.iter().filter(|doubt| is_shown(&doubt.row)).map(ToString::to_string).collect();
+        let doubts: Vec<String> = self.shown_doubts(options).map(ToString::to_string).collect();
         if !doubts.is_empty() {
             let _ = write!(text, "uncertain: {}", doubts[..doubts.len().min(MOST_DOUBTS)].join("; "));
             text += &match doubts.len().saturating_sub(MOST_DOUBTS) {
@@ -131,7 +130,6 @@ impl Reading {
 
     /// The rows to show, with their numbers.
     fn shown(&self, options: &RenderOptions) -> Vec<(usize, String)> {
-        let is_in = |range: &Option<RangeInclusive<usize>>, at| range.as_ref().is_none_or(|range| range.contains(&at));
         let shown = |(column, ch): (usize, char)| {
             let is_line = ('\u{2500}'..='\u{257f}').contains(&ch) && !options.frames;
             is_in(&options.columns, column).then_some(if is_line { ' ' } else { ch })
@@ -146,6 +144,11 @@ impl Reading {
             .collect()
     }
 
+    /// The doubtful characters among those to show.
+    fn shown_doubts<'a>(&'a self, options: &'a RenderOptions) -> impl Iterator<Item = &'a Doubt> {
+        self.uncertain.iter().filter(|doubt| is_in(&options.rows, doubt.row) && is_in(&options.columns, doubt.column))
+    }
+
     /// The same as `render` in parts. Positions are `[row, column]`, areas have their last row and column within.
     pub fn json(&self, options: &RenderOptions) -> Value {
         let text: Vec<String> =
@@ -153,8 +156,7 @@ impl Reading {
         let selected: Vec<Value> =
             self.selected.iter().map(|span| json!({"row": span.row, "columns": [span.first, span.last]})).collect();
         let uncertain: Vec<Value> = self
-            .uncertain
-            .iter()
+            .shown_doubts(options)
             .take(MOST_DOUBTS)
             .map(|doubt| json!({"row": doubt.row, "column": doubt.column, "ch": doubt.ch.to_string(), "rival": doubt.rival.map(String::from), "confidence": rounded(doubt.confidence)}))
             .collect();
@@ -178,11 +180,16 @@ impl Reading {
             "cursor": self.cursor.map(|(row, column)| [row, column]),
             "selected": selected,
             "uncertain": uncertain,
-            "uncertainCount": self.uncertain.len(),
+            "uncertainCount": self.shown_doubts(options).count(),
             "graphics": graphics,
             "text": text.join("\n"),
         })
     }
+}
+
+/// Whether a row or column is among those asked for, or all are.
+fn is_in(range: &Option<RangeInclusive<usize>>, at: usize) -> bool {
+    range.as_ref().is_none_or(|range| range.contains(&at))
 }
 
 /// In thousandths: a model has no use for more digits. Rounded down, so that only 1 is 1.
@@ -190,7 +197,7 @@ fn rounded(share: f32) -> f64 {
     (f64::from(share) * 1000.0).floor() / 1000.0
 }
 
-impl std::fmt::Display for super::read::Doubt {
+impl std::fmt::Display for Doubt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{} '{}'", self.row, self.column, self.ch)?;
         if let Some(rival) = self.rival {

@@ -1,7 +1,7 @@
 //! Painted screens: every shipped font, any size and offset; pictures that are no text; text in no font we have.
 
 use ikvm_mcp::base::Frame;
-use ikvm_mcp::text::{Font, Library, Reading, Reason, Status, read};
+use ikvm_mcp::text::{Font, Library, Reading, Reason, RenderOptions, Status, read};
 
 use crate::support::consoles::{Kind, Random, console};
 use crate::support::paint::{GRAY, Screen};
@@ -157,6 +157,30 @@ fn no_bitmap_is_one_ascii_character_here_and_another_there() {
             assert_eq!(ch, glyph.ch, "{}", font.name);
         }
     }
+}
+
+#[test]
+fn doubts_are_told_of_the_part_that_is_shown_however_many_there_are_elsewhere() {
+    let font = Library::shipped().fonts().iter().find(|font| font.name == "t-8x14").unwrap();
+    let mut screen = Screen::new(font, 1024, 768);
+    for row in 0..54 {
+        screen.write(row, 0, &"login: root Password: ".repeat(5), GRAY, [0; 3]);
+    }
+    let mut frame = screen.frame;
+    // A dot of the first letter of each row is missing, and one of a letter far to the right of the last row.
+    let mut miss = |row: usize, column: usize| {
+        let dots = (0..14 * 8).map(|dot| ((row * 14 + dot / 8) * 1024 + column * 8 + dot % 8) * 3);
+        let at = dots.rev().find(|&at| frame.rgb[at] > 0).unwrap();
+        frame.rgb[at..at + 3].fill(0);
+    };
+    (0..54).for_each(|row| miss(row, 0));
+    miss(53, 100);
+    let reading = read(&frame, Library::shipped(), None);
+    assert_eq!((reading.status, reading.uncertain.len()), (Status::Good, 55), "{}", reading.headline());
+    let options = RenderOptions { rows: Some(50..=53), columns: Some(90..=110), ..RenderOptions::default() };
+    let json = reading.json(&options);
+    assert_eq!((&json["uncertain"][0]["column"], &json["uncertainCount"]), (&100.into(), &1.into()), "{json}");
+    assert!(reading.render(&options).contains("\nuncertain: 53:100 "), "{}", reading.render(&options));
 }
 
 #[test]
