@@ -67,10 +67,12 @@ fn fade(reading: &mut Reading) {
             .unwrap_or(0) as f32;
         // Beside a bright color more is left of it: a bar, or nothing that looks like a letter.
         let is_remnant = matches!(cell.ch, '_' | '~') || cell.confidence < GRAPHICS;
-        let most = match () {
-            () if is_lost => 0.6,
-            () if is_remnant => 0.5,
-            () => 0.35,
+        let most = if is_lost {
+            0.6
+        } else if is_remnant {
+            0.5
+        } else {
+            0.35
         };
         if (cell.confidence < LONELY || is_lost) && (own < 0.35 * usual || own < most * strongest) || own < 0.25 * usual
         {
