@@ -27,8 +27,9 @@ pub const ACCEPTED: f32 = 0.62;
 /// The same where less than `ENOUGH` cells can be judged: a prompt alone on the screen.
 pub const ACCEPTED_OF_FEW: f32 = 0.95;
 const ENOUGH: usize = 12;
-/// What cannot be told from chance.
+/// What cannot be told from chance, unless all of it are glyphs dot by dot.
 const FEWEST: usize = 3;
+const PERFECT: f32 = 0.9999;
 
 /// A correlation below this says nothing: any cell has a nearest shape.
 const CHANCE: f32 = 0.55;
@@ -99,7 +100,9 @@ struct Trial<'a> {
 impl Trial<'_> {
     /// Whether it is good enough to be read.
     fn is_accepted(&self) -> bool {
-        self.cells >= ENOUGH && self.score >= ACCEPTED || self.cells >= FEWEST && self.score >= ACCEPTED_OF_FEW
+        self.cells >= ENOUGH && self.score >= ACCEPTED
+            || self.cells >= FEWEST && self.score >= ACCEPTED_OF_FEW
+            || self.score >= PERFECT
     }
 
     /// Whether nothing better needs to be looked for.

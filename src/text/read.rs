@@ -183,6 +183,9 @@ const MOST_SCALED: f32 = 0.999;
 /// Busy tiles that a screen has at least if there is more than a cursor on it.
 const FEWEST_TILES: usize = 3;
 
+/// The share of its rectangle that a cursor fills at least, also where the picture is lossy.
+const CURSOR_FILLED: f32 = 0.8;
+
 /// Reads `frame` with the fonts of `library`, first on the grid of the last reading.
 pub fn read(frame: &Frame, library: &Library, last: Option<&Grid>) -> Reading {
     if frame.is_blank() {
@@ -194,8 +197,8 @@ pub fn read(frame: &Frame, library: &Library, last: Option<&Grid>) -> Reading {
         return reading;
     }
     let survey = Survey::of(frame);
-    if survey.busy() < FEWEST_TILES {
-        return Reading::none(frame, if is_all_but_blank(frame) { Reason::Blank } else { Reason::Graphics });
+    if survey.busy() < FEWEST_TILES && is_cursor(frame) {
+        return Reading::none(frame, Reason::Blank);
     }
     let reading = grid::find(frame, &survey, atlases).and_then(|grid| read_on(frame, atlases, &grid));
     if let Some(reading) = reading.as_ref().filter(|reading| reading.is_final(frame)) {
@@ -212,11 +215,18 @@ pub fn read(frame: &Frame, library: &Library, last: Option<&Grid>) -> Reading {
     }
 }
 
-/// Whether no more than a cursor differs from the color of the last pixel.
-fn is_all_but_blank(frame: &Frame) -> bool {
+/// Whether no more than a bar or a block differs from the color of the last pixel.
+fn is_cursor(frame: &Frame) -> bool {
     let pixels: &[Rgb] = frame.rgb.as_chunks().0;
     let paper = pixels.last().copied().unwrap_or_default();
-    pixels.iter().filter(|&&pixel| differ(pixel, paper)).nth(MAX_DOTS).is_none()
+    let marked = pixels.iter().enumerate().filter(|&(_, &pixel)| differ(pixel, paper)).take(MAX_DOTS + 1);
+    let marked: Vec<(usize, usize)> = marked.map(|(at, _)| (at % frame.width, at / frame.width)).collect();
+    let extent = |side: fn(&(usize, usize)) -> usize| {
+        let places = marked.iter().map(side);
+        places.clone().max().zip(places.min()).map_or(0, |(last, first)| last - first + 1)
+    };
+    let area = extent(|place| place.0) * extent(|place| place.1);
+    marked.len() <= MAX_DOTS && marked.len() as f32 >= CURSOR_FILLED * area as f32
 }
 
 /// Reads the cells of a grid. `None` where the grid is for other screens.
@@ -405,7 +415,8 @@ impl Reading {
         let in_words = self.letters_in_words();
         self.uncertain = self.doubts(!is_lossy);
         let doubts = self.uncertain.len() as f32 / count;
-        self.status = if !fits || in_words < FEWEST_EXACT {
+        let is_prompt = || exact == text.len() && self.is_prompt();
+        self.status = if !fits || in_words < FEWEST_EXACT && !is_prompt() {
             Status::None(Reason::Graphics)
         } else if exact == text.len() {
             Status::Exact
@@ -429,6 +440,12 @@ impl Reading {
             (0..cells.len()).filter(|&at| is_letter(&cells[at]) && near(at)).count()
         };
         (0..self.rows).map(in_row).sum()
+    }
+
+    /// Whether there is nothing but characters, and one of them is no mere dot or line.
+    fn is_prompt(&self) -> bool {
+        let is_telling = |cell: &Character| cell.ch.is_ascii_alphanumeric() || matches!(cell.ch, '#' | '$' | '%' | '>');
+        self.cells.iter().all(|cell| cell.kind != Kind::Graphics) && self.cells.iter().any(is_telling)
     }
 
     /// The characters that may be others: in a picture without loss all that are not exact.

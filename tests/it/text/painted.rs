@@ -202,6 +202,33 @@ fn lines_centered_by_pixels_are_read() {
 }
 
 #[test]
+fn a_prompt_alone_is_read_and_a_cursor_alone_is_none() {
+    let library = Library::shipped();
+    for (name, size) in [("vga-9x16", (720, 400)), ("kernel-8x16", (800, 600)), ("t-16x32", (1920, 1080))] {
+        let font = library.fonts().iter().find(|font| font.name == name).unwrap();
+        for prompt in ["#", "$", "> ", "LI", "# _", "sh-5.1#", "grub>", "a:\\>"] {
+            let mut screen = Screen::new(font, size.0, size.1);
+            screen.write(0, 0, prompt, GRAY, [0; 3]);
+            for cursor in [None, Some(prompt.len())] {
+                cursor.into_iter().for_each(|column| screen.cursor(0, column, GRAY));
+                let reading = read(&screen.frame, library, None);
+                let headline = reading.headline();
+                assert_eq!((reading.status, reading.lines()[0].as_str()), (Status::Exact, prompt.trim()), "{headline}");
+                // What loss leaves of it is not sure to be text, but it is something.
+                let poor = read(&coded(&screen.frame, Mode::Quarter, 4), library, None);
+                assert_ne!(poor.status, Status::None(Reason::Blank), "{name} {prompt}");
+                assert!(!poor.is_text() || poor.lines()[0] == prompt.trim(), "{name} {prompt}: {}", poor.headline());
+            }
+        }
+        let mut screen = Screen::new(font, size.0, size.1);
+        screen.cursor(3, 7, GRAY);
+        for frame in [coded(&screen.frame, Mode::Quarter, 4), coded(&screen.frame, Mode::Vq, 4), screen.frame] {
+            assert_eq!(read(&frame, library, None).status, Status::None(Reason::Blank), "{name}");
+        }
+    }
+}
+
+#[test]
 fn why_there_is_no_text_is_told() {
     let mut frame = Frame::black(720, 400);
     let status = |frame: &Frame| read(frame, Library::shipped(), None).status;
