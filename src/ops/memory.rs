@@ -10,7 +10,7 @@ use crate::text::{Grid, Reading};
 /// Files that are kept of one frame: whole, raw, some regions.
 const MAX_PICTURES: usize = 4;
 /// A reading that nobody asked for may take this long, or it waits ...
-const QUICK: Duration = Duration::from_millis(40);
+const QUICK: Duration = Duration::from_millis(15);
 /// ... until the last one is this old: a desktop takes long to be known as no text, and moves all the time.
 const PAUSE: Duration = Duration::from_secs(2);
 
