@@ -1,6 +1,7 @@
 //! The real program against the fakes on loopback, as an HTTP client sees it: start, first look, later looks, many
 //! clients, and the memory that it takes.
 
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,9 @@ use crate::support::program::{Program, call, look};
 use crate::support::rfb_encode::console;
 use crate::support::world::World;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ikvm-mcp");
+/// The program of this build, or that which IKVM_MCP names, such as the static one.
+static PROGRAM: LazyLock<String> =
+    LazyLock::new(|| std::env::var("IKVM_MCP").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ikvm-mcp").to_owned()));
 const LOOKS: usize = 300;
 const PINGS: usize = 2_000;
 /// The load of an agent in a hurry, and for how long.
@@ -26,6 +29,7 @@ pub fn run() {
     start();
     guard();
     one_console();
+    large_console();
     many();
 }
 
@@ -33,13 +37,13 @@ fn start() {
     let times: Vec<Duration> = (0..9)
         .map(|_| {
             let begin = Instant::now();
-            let program = Program::serve(PROGRAM, &["--demo"], Vec::new());
+            let program = Program::serve(&PROGRAM, &["--demo"], Vec::new());
             call(&mut program.client(), "list_servers", json!({}));
             begin.elapsed()
         })
         .collect();
     report("start to the first answer", times);
-    let program = Program::serve(PROGRAM, &["--demo"], Vec::new());
+    let program = Program::serve(&PROGRAM, &["--demo"], Vec::new());
     let mut client = program.client();
     call(&mut client, "list_servers", json!({}));
     println!("{:60} {:8.1} MB idle", "memory, demo", mebibytes(program.status("VmRSS")));
@@ -62,7 +66,7 @@ fn guard() {
             });
         }
     });
-    let program = Program::serve(PROGRAM, &["--demo"], Vec::new());
+    let program = Program::serve(&PROGRAM, &["--demo"], Vec::new());
     let [mut direct, mut guarded] = [Client::connect(port), program.client()];
     let ping = |client: &mut Client| timed(|| assert_eq!(client.ask(PING, "").status, 200));
     let (direct, guarded): (Vec<_>, Vec<_>) = (0..PINGS).map(|_| (ping(&mut direct), ping(&mut guarded))).unzip();
@@ -75,7 +79,7 @@ fn one_console() {
     // The fakes take no time of their own.
     let setup = Setup { web_time: Duration::ZERO, ..Setup::ovh() };
     let world = World::start(1, &setup, |number| console(1024, 768, number as u64));
-    let program = Program::serve(PROGRAM, &[], world.environment());
+    let program = Program::serve(&PROGRAM, &[], world.environment());
     let mut client = program.client();
     let server = World::name(0);
     call(&mut client, "list_servers", json!({}));
@@ -108,9 +112,23 @@ fn one_console() {
     println!("{:60} {:8.1} MB, at the end {:.1} MB", "memory after a sixth of that", mebibytes(early), mebibytes(late));
 }
 
+/// The memory of the largest screen that boards drive.
+fn large_console() {
+    let world = World::start(1, &Setup::ovh(), |number| console(1920, 1200, number as u64));
+    let program = Program::serve(&PROGRAM, &[], world.environment());
+    let mut client = program.client();
+    for number in 1..=10 {
+        assert!(look(&mut client, &World::name(0)).1);
+        call(&mut client, "read_console", json!({ "serverId": World::name(0) }));
+        world.bmcs[0].show(&console(1920, 1200, number));
+    }
+    let [warm, peak] = ["VmRSS", "VmHWM"].map(|name| mebibytes(program.status(name)));
+    println!("{:60} {warm:8.1} MB, {peak:.1} MB peak", "memory, one warm console of 1920x1200");
+}
+
 fn many() {
     let world = World::start(SERVERS, &Setup::ovh(), |number| console(1920, 1080, number as u64));
-    let program = Program::serve(PROGRAM, &[], world.environment());
+    let program = Program::serve(&PROGRAM, &[], world.environment());
     call(&mut program.client(), "list_servers", json!({}));
     let begin = Instant::now();
     let times: Vec<Duration> = thread::scope(|scope| {
