@@ -144,7 +144,7 @@ impl Ops {
         let rendered = reading.render(options);
         let (headline, rows) = rendered.split_once('\n').unwrap_or((&rendered, ""));
         let mut text = format!("{headline} [picture {}, {age} old]\n", look.picture_id);
-        if let Some(note) = look.incomplete().filter(|_| reading.status != Status::Partial) {
+        if let Some(note) = look.incomplete() {
             text += &format!("note: {note}\n");
         }
         if !rows.is_empty() {

@@ -42,9 +42,7 @@ impl Status {
     pub fn advice(self) -> Option<&'static str> {
         match self {
             Self::Exact | Self::Good => None,
-            Self::Partial => {
-                Some("the picture is not whole: parts may be missing or left of an earlier screen; look again")
-            }
+            Self::Partial => Some("parts of the picture may be missing or left of an earlier screen; look again"),
             Self::Uncertain => Some(
                 "text in a font that is not known well enough to be read, or in a picture too poor; call get_screenshot \
                  (`ikvm-mcp font learn` makes a font of such screens for IKVM_FONTS)",

@@ -170,6 +170,7 @@ fn text_that_is_left_of_a_screen_of_another_size_is_not_passed_off_as_sure() {
     let json = json.unwrap();
     assert_eq!((&json["status"], &json["complete"]), (&"partial".into(), &false.into()), "{text}");
     assert!(json["advice"].as_str().unwrap().contains("look again"), "{json}");
+    assert!(text.contains("\nnote: the picture is incomplete, 0 % of it is drawn: "), "{text}");
     assert!(text.contains("800x600") && text.contains(" partial: ") && text.contains("GNU GRUB"), "{text}");
     assert!(!wait(Until::Gone("Memory test".to_owned())).is_met);
     ops.close();
