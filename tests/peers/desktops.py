@@ -7,13 +7,12 @@ SDK. None has an xterm in one of X's bitmap fonts: that is text, and may be read
 import asyncio
 import contextlib
 import pathlib
-import subprocess
 import sys
-import time
 
-from servers import accepts, end, free_display, free_port, fresh, start, until
+from servers import accepts, draw, end, free_display, free_port, fresh, start, until
 from session import entry, look, read, session
 
+program, folder = sys.argv[1], fresh(sys.argv[2])
 SIZE = "1280x800"
 # A long text to show.
 TEXT = str(pathlib.Path("README.md").resolve())
@@ -22,11 +21,14 @@ MONO = ["xterm", "-fa", "DejaVu Sans Mono", "-geometry", "100x30+20+20"]
 TERMINAL = [*MONO, "-fs", "11", "-bg", "black", "-fg", "gray90", "-e", *SHELL]
 CLOCKS = [["xclock", "-geometry", "300x300+40+40"], ["oclock", "-geometry", "200x200+400+60"],
           ["xclock", "-digital", "-face", "DejaVu Serif-20", "-geometry", "+40+500"]]
-DESKTOPS = {  # their programs, in the order in which they begin
+# twm's own are not among the fonts of every X server.
+TWM = "".join(f'{part}Font "fixed"\n' for part in ["Title", "Menu", "Icon", "Resize", "IconManager"])
+DESKTOPS = {  # their programs, in the order in which they begin; a clock ticks, and is no proof that another has drawn
     "clocks": CLOCKS,
     "logo, eyes, calculator": [["xlogo", "-geometry", "500x400+30+30"], ["xeyes", "-geometry", "400x300+700+40"],
                                ["xcalc", "-geometry", "+700+400"]],
-    "windows": [["xcalc", "-geometry", "+40+40"], ["xman", "-geometry", "+500+60"], *CLOCKS[1:], ["twm"]],
+    "windows": [["xcalc", "-geometry", "+40+40"], ["xman", "-geometry", "+500+60"], ["xlogo", "-geometry", "200x200+560+200"],
+                ["twm", "-f", str(folder / "twmrc")]],
     "terminal, light on dark": [TERMINAL],
     "terminal, dark on light": [[*MONO, "-fs", "14", "-bg", "white", "-fg", "black", "-e", *SHELL]],
     "terminal, small": [[*MONO, "-fs", "8", "-e", *SHELL]],
@@ -38,39 +40,18 @@ DESKTOPS = {  # their programs, in the order in which they begin
 }
 
 
-def dump(display):
-    """What the X server shows, by its own client."""
-    return subprocess.run(["xwd", "-root", "-silent", "-display", display], check=True, capture_output=True).stdout
-
-
-def drawn(display, before):
-    """Waits until the screen is another than before, and stays as it is."""
-    last = [before]
-
-    def settled():
-        time.sleep(0.3)
-        previous, last[0] = last[0], dump(display)
-        return previous == last[0] != before
-
-    until(f"something new on {display}", settled)
-
-
-async def main(program, folder):
+async def main():
     read_as_text = []
+    (folder / "twmrc").write_text(TWM)
     for number, (name, clients) in enumerate(DESKTOPS.items()):
         display, port = f":{free_display()}", free_port()
         with contextlib.ExitStack() as ended:
-            def run(*command):
-                server = start(folder, *command)
-                ended.callback(end, server)
-
-            run("Xvfb", display, "-screen", "0", f"{SIZE}x24", "-noreset")
+            ended.callback(end, start(folder, "Xvfb", display, "-screen", "0", f"{SIZE}x24", "-noreset"))
             until("Xvfb", pathlib.Path(f"/tmp/.X11-unix/X{display[1:]}").exists)
-            for client, *arguments in clients:
-                before = dump(display)
-                run(client, "-display", display, *arguments)
-                drawn(display, before)
-            run("x11vnc", "-display", display, "-rfbport", str(port), "-localhost", "-nopw", "-forever", "-quiet", "-nocursor")
+            for client in clients:
+                ended.callback(end, draw(folder, display, *client))
+            ended.callback(end, start(folder, "x11vnc", "-display", display, "-rfbport", str(port), "-localhost", "-nopw",
+                                      "-forever", "-quiet", "-nocursor"))
             until("x11vnc", lambda: accepts(port))
             hosts = folder / "hosts.toml"
             hosts.write_text(entry("desk", port))
@@ -85,4 +66,4 @@ async def main(program, folder):
     assert not read_as_text, f"read as text: {read_as_text}"
 
 
-asyncio.run(main(sys.argv[1], fresh(sys.argv[2])))
+asyncio.run(main())

@@ -6,27 +6,17 @@ has its own sentence.
 
 import asyncio
 import pathlib
-import struct
 import subprocess
 import sys
 
 from PIL import Image
 
-from servers import Qemu, accepts, free_display, free_port, fresh, start, until
+from servers import Qemu, accepts, draw, free_display, free_port, fresh, start, until, x_screen
 from session import entry, look, session
 
 # A blinking cursor may differ between two pictures: one cell of text.
 CURSOR = 9 * 16
 QEMU_PASSWORD, DESK_PASSWORD = "qemu-pw", "desk-pw"
-
-
-def xwd(display: int) -> Image.Image:
-    """What the X server shows, by its own client (X11 window dump, version 7)."""
-    dump = subprocess.run(["xwd", "-root", "-silent", "-display", f":{display}"], check=True, capture_output=True).stdout
-    header = struct.unpack(">25I", dump[:100])
-    size, (width, height), line, colors = header[0], header[4:6], header[12], header[19]
-    pixels = dump[size + 12 * colors :]
-    return Image.frombytes("RGB", (width, height), pixels, "raw", "BGRX", line)
 
 
 def differing(ours: Image.Image, truth: Image.Image) -> int:
@@ -39,17 +29,16 @@ async def main(program: str, fakes: str, folder: pathlib.Path) -> None:
     secret = f"secret,id=pw,data={QEMU_PASSWORD}"
     vm = Qemu(folder, "-object", secret, vnc=",password-secret=pw")
     vm.settle()
-    desk, desk_port, password = free_display(), free_port(), folder / "desk.password"
+    desk, desk_port, password = f":{free_display()}", free_port(), folder / "desk.password"
     password.write_text(DESK_PASSWORD + "\n")
     password.chmod(0o600)
     hashed = folder / "desk.vnc"
     hashed.write_bytes(subprocess.run(["tigervncpasswd", "-f"], input=DESK_PASSWORD.encode(), capture_output=True, check=True).stdout)
-    start(folder, "Xtigervnc", f":{desk}", "-rfbport", str(desk_port), "-localhost", "-geometry", "800x600", "-depth", "24",
+    start(folder, "Xtigervnc", desk, "-rfbport", str(desk_port), "-localhost", "-geometry", "800x600", "-depth", "24",
           "-SecurityTypes", "VncAuth", "-PasswordFile", str(hashed))
     until("the desktop", lambda: accepts(desk_port))
     # Something to see that does not move.
-    start(folder, "xlogo", "-display", f":{desk}", "-geometry", "400x300+50+60")
-    until("something on the desktop", lambda: len(xwd(desk).getcolors() or [1, 2]) > 1)
+    draw(folder, desk, "xlogo", "-geometry", "400x300+50+60")
 
     hosts = folder / "hosts.toml"
     start(folder, fakes, "--hosts", str(hosts), "testdata/ast2500/screen-grub-720x400.png")
@@ -65,7 +54,7 @@ async def main(program: str, fakes: str, folder: pathlib.Path) -> None:
         for server, truth, allowed in [
             ("ns1.example", lambda: Image.open("testdata/ast2500/screen-grub-720x400.png").convert("RGB"), 0),
             ("vm1", lambda: Image.open(vm.screendump()), CURSOR),
-            ("desk", lambda: xwd(desk), 0),
+            ("desk", lambda: Image.frombytes("RGB", *x_screen(desk)), 0),
         ]:
             picture, told = await look(client, server)
             assert picture, told

@@ -6,6 +6,7 @@ import json
 import pathlib
 import shutil
 import socket
+import struct
 import subprocess
 import time
 
@@ -71,6 +72,33 @@ def accepts(port):
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
+
+
+def x_screen(display):
+    """Size and RGB bytes of what an X server shows, by its own client (X11 window dump, version 7, in 32 bits a pixel)."""
+    dump = subprocess.run(["xwd", "-root", "-silent", "-display", display], check=True, capture_output=True).stdout
+    header = struct.unpack(">25I", dump[:100])
+    size, (width, height), bits, line, colors = header[0], header[4:6], header[11], header[12], header[19]
+    assert bits == 32 and line == 4 * width, header
+    # Not the table of colors: it has bytes that are another each time.
+    pixels = dump[size + 12 * colors :]
+    rgb = bytearray(3 * width * height)
+    rgb[::3], rgb[1::3], rgb[2::3] = pixels[2::4], pixels[1::4], pixels[::4]
+    return (width, height), bytes(rgb)
+
+
+def draw(folder, display, client, *arguments):
+    """Starts a client of an X server, and waits until it shows something and the screen stays as it is; the client."""
+    last = [before := x_screen(display)]
+    child = start(folder, client, "-display", display, *arguments)
+
+    def is_drawn():
+        time.sleep(0.5)
+        previous, last[0] = last[0], x_screen(display)
+        return previous == last[0] != before
+
+    until(f"{client} on {display}", is_drawn)
+    return child
 
 
 class Qemu:

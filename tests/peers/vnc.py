@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 
-from servers import LIMIT, Qemu, accepts, children, free_display, free_port, fresh, start, until
+from servers import LIMIT, Qemu, accepts, children, draw, free_display, free_port, fresh, start, until, x_screen
 
 program, folder = os.path.realpath(sys.argv[1]), fresh(sys.argv[2])
 PASSWORD = "secret12"
@@ -27,7 +27,8 @@ def pixels(picture):
     """Size and RGB bytes of a picture in any format."""
     size = subprocess.run(["identify", "-format", "%w %h", picture], check=True, capture_output=True).stdout
     rgb = subprocess.run(["convert", picture, "-depth", "8", "rgb:-"], check=True, capture_output=True).stdout
-    return size, rgb
+    width, height = map(int, size.split())
+    return (width, height), rgb
 
 
 def look(url, **environment):
@@ -186,40 +187,16 @@ def qemu(key, cert, pin):
               look(f"wss://127.0.0.1:{machine.web}", IKVM_CONSOLE_TLS=pin, **password), machine.truth())
 
 
-def draw(display):
-    """Something to look at, on an X server; nothing in the middle, where the pointer is, which xwd may see."""
-    for client, place in (["xlogo"], "+40+30"), (["xcalc"], "+700+30"), (["xmag", "-source", "64x64+0+0"], "+40+450"):
-        start(folder, *client, "-display", display, "-geometry", place)
-
-
-def xwd(display):
-    picture = folder / "truth.xwd"
-    with open(picture, "wb") as file:
-        subprocess.run(["xwd", "-root", "-silent", "-display", display], check=True, stdout=file)
-    return pixels(picture)
-
-
-def settle(display):
-    """Waits until the screen stays as it is and is not empty."""
-    last = [None]
-
-    def settled():
-        before, last[0] = last[0], xwd(display)
-        time.sleep(0.5)
-        return before == last[0] and len(set(last[0][1][::300])) > 1
-
-    until(display, settled)
-
-
 def x_server(name, *command):
-    """Starts an X server on a display of its own; the display."""
+    """Starts an X server on a display of its own, with something to look at; the display."""
     number = free_display()
     display = f":{number}"
     start(folder, name, display, *command, "-geometry" if name != "Xvfb" else "-screen",
           *(["1024x768"] if name != "Xvfb" else ["0", "1024x768x24"]))
     until(name, pathlib.Path(f"/tmp/.X11-unix/X{number}").exists)
-    draw(display)
-    settle(display)
+    # Nothing in the middle, where the pointer is, which may be in the truth, too.
+    for client, place in (["xlogo"], "+40+30"), (["xcalc"], "+700+30"), (["xmag", "-source", "64x64+0+0"], "+40+450"):
+        draw(folder, display, *client, "-geometry", place)
     return display
 
 
@@ -227,7 +204,7 @@ def tigervnc(key, cert, pin):
     port = free_port()
     display = x_server("Xtigervnc", "-depth", "24", "-SecurityTypes", "None", "-rfbport", str(port), "-localhost",
                        "-AlwaysShared")
-    truth = lambda: xwd(display)
+    truth = lambda: x_screen(display)
     every_encoding("TigerVNC", port, truth, ["Raw", "RRE", "Hextile", "Tight", "ZRLE"])
 
     bridge = free_port()
@@ -246,7 +223,7 @@ def tigervnc(key, cert, pin):
     display = x_server("Xtigervnc", "-depth", "24", "-SecurityTypes", "X509Vnc,TLSVnc,VncAuth", "-X509Cert", str(cert),
                        "-X509Key", str(key), "-PasswordFile", str(file), "-rfbport", str(port), "-localhost")
     given = {"IKVM_CONSOLE_PASSWORD": PASSWORD, "IKVM_CONSOLE_TLS": pin}
-    check("TigerVNC, X509Vnc", look(f"vnc+tls://127.0.0.1:{port}", **given), xwd(display))
+    check("TigerVNC, X509Vnc", look(f"vnc+tls://127.0.0.1:{port}", **given), x_screen(display))
     check("TigerVNC, a wrong password through TLS", look(f"vnc://127.0.0.1:{port}", **{**given, "IKVM_CONSOLE_PASSWORD": "x"}),
           says("did not accept the credentials"))
 
@@ -263,7 +240,7 @@ def tightvnc():
     for encoding in encodings:
         proxy = only(ENCODINGS[encoding], port)
         seen = look(f"vnc://127.0.0.1:{proxy}", IKVM_CONSOLE_PASSWORD=PASSWORD)
-        check(f"TightVNC, {encoding} only", seen, xwd(display))
+        check(f"TightVNC, {encoding} only", seen, x_screen(display))
 
 
 def x11vnc():
@@ -271,7 +248,7 @@ def x11vnc():
     start(folder, "x11vnc", "-display", display, "-rfbport", str(port), "-localhost", "-nopw", "-forever", "-shared", "-quiet",
           "-nocursor", "-noxdamage")
     until("x11vnc", lambda: accepts(port))
-    truth = lambda: xwd(display)
+    truth = lambda: x_screen(display)
     every_encoding("x11vnc", port, truth, ["Raw", "RRE", "CoRRE", "Hextile", "zlib", "Tight", "ZRLE"])
     check("x11vnc, its own WebSocket", look(f"ws://127.0.0.1:{port}/"), truth())
 
