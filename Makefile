@@ -12,7 +12,7 @@ help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 16
 
 rust:
-	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it from https://rustup.rs, or with your system's packages (1.88 or newer), then run make again."; exit 1; }
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it from https://rustup.rs, or with your system's packages (1.85 or newer), then run make again."; exit 1; }
 
 demo: rust ## build, and serve http://localhost:3001/mcp with demo servers (no credentials, no network)
 	$(CARGO) build --release --locked

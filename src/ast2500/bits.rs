@@ -4,10 +4,11 @@
 //! [`Bits::check`], once for each block.
 
 use crate::base::DecodeError;
+use crate::base::bytes::u32_le;
 
 /// A cursor over the bits of a stream.
 pub(super) struct Bits<'a> {
-    words: &'a [[u8; 4]],
+    stream: &'a [u8],
     /// Words taken into the window, those past the end included.
     taken: usize,
     /// The bits not used yet, from the most significant down; zeros below them.
@@ -19,14 +20,14 @@ pub(super) struct Bits<'a> {
 impl<'a> Bits<'a> {
     /// Bytes behind the last whole word are no bits: the first bits of a word are in its last byte.
     pub(super) fn new(stream: &'a [u8]) -> Self {
-        Self { words: stream.as_chunks().0, taken: 0, window: 0, held: 0 }
+        Self { stream, taken: 0, window: 0, held: 0 }
     }
 
     /// Fills the window up to at least 32 bits.
     #[inline(always)]
     pub(super) fn refill(&mut self) {
         if self.held < 32 {
-            let word = self.words.get(self.taken).map_or(0, |&word| u32::from_le_bytes(word));
+            let word = u32_le(self.stream, self.taken * 4).unwrap_or(0);
             self.taken += 1;
             self.window |= u64::from(word) << (32 - self.held);
             self.held += 32;
@@ -59,7 +60,7 @@ impl<'a> Bits<'a> {
     #[inline(always)]
     pub(super) fn check(&self) -> Result<(), DecodeError> {
         // The words of the window that are wholly unused were not needed yet.
-        if self.taken - self.held as usize / 32 > self.words.len() {
+        if self.taken - self.held as usize / 32 > self.stream.len() / 4 {
             return Err(DecodeError::Malformed { what: "the video stream is truncated" });
         }
         Ok(())

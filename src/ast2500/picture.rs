@@ -161,7 +161,7 @@ impl Canvas<'_> {
     fn put(&mut self, left: usize, top: usize, tile: &Tile) {
         let stride = self.frame.width * 3;
         let length = stride.saturating_sub(left * 3).min(24);
-        let mut below = self.frame.rgb.get_mut(top * stride + left * 3..).unwrap_or_default();
+        let mut below = self.frame.pixels.as_flattened_mut().get_mut(top * stride + left * 3..).unwrap_or_default();
         for source in tile {
             match below.first_chunk_mut() {
                 Some(pixels) if length == 24 => *pixels = *source,
@@ -223,8 +223,8 @@ fn colors<const COUNT: usize>(block: &vq::Block) -> [u64; COUNT] {
 fn row_of_pairs(pairs: [u64; 4]) -> [u8; 24] {
     let words = [pairs[0] | pairs[1] << 48, pairs[1] >> 16 | pairs[2] << 32, pairs[2] >> 32 | pairs[3] << 16];
     let mut row = [0; 24];
-    for (bytes, word) in row.as_chunks_mut().0.iter_mut().zip(words) {
-        *bytes = word.to_le_bytes();
-    }
+    row[..8].copy_from_slice(&words[0].to_le_bytes());
+    row[8..16].copy_from_slice(&words[1].to_le_bytes());
+    row[16..].copy_from_slice(&words[2].to_le_bytes());
     row
 }

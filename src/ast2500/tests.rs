@@ -1,9 +1,10 @@
 //! Tests of whole frames on pictures of a few blocks: numbering, positions, clipping, subsampling, errors.
 
 use super::*;
+use crate::base::Rgb;
 
-const WHITE: [u8; 3] = [255; 3];
-const BLACK: [u8; 3] = [0; 3];
+const WHITE: Rgb = [255; 3];
+const BLACK: Rgb = [0; 3];
 
 /// Blocks of one color of the cache as it starts: slot 1 is white.
 const WHITE_BLOCK: &str = "0101 001";
@@ -27,8 +28,8 @@ fn stream(bits: &str) -> Vec<u8> {
     digits.chunks(32).flat_map(|word| word.iter().fold(0, |word, bit| word << 1 | bit).to_le_bytes()).collect()
 }
 
-fn pixel(frame: &Frame, x: usize, y: usize) -> [u8; 3] {
-    *frame.rgb[(y * frame.width + x) * 3..].first_chunk().unwrap()
+fn pixel(frame: &Frame, x: usize, y: usize) -> Rgb {
+    frame.pixels[y * frame.width + x]
 }
 
 #[test]
@@ -68,8 +69,8 @@ fn what_is_beyond_the_picture_is_dropped() {
             let mut decoder = Decoder::new();
             let update = decoder.decode(&header, &stream(&(block.repeat(blocks) + END_CODE))).unwrap();
             assert!(update.complete && !update.all_vq);
-            let expected = rgb([128; 3]).repeat(width * height);
-            assert_eq!(decoder.frame().rgb, expected, "{width} x {height}, blocks of {edge}");
+            let expected = vec![rgb([128; 3]); width * height];
+            assert_eq!(decoder.frame().pixels, expected, "{width} x {height}, blocks of {edge}");
         }
     }
 }
@@ -81,7 +82,7 @@ fn the_picture_lives_on_until_its_size_or_subsampling_changes() {
     let nothing = Update { blocks: 0, all_vq: true, complete: true, reset: false };
     decoder.decode(&header(8, 8), &stream(&format!("{WHITE_BLOCK} {END_CODE}"))).unwrap();
     assert_eq!(decoder.decode(&header(8, 8), &end), Ok(nothing));
-    assert_eq!(decoder.frame().rgb, WHITE.repeat(64));
+    assert_eq!(decoder.frame().pixels, [WHITE; 64]);
     for changed in [quarter(8, 8), header(8, 8), header(7, 9)] {
         let restarted = Update { complete: false, reset: true, ..nothing };
         assert_eq!(decoder.decode(&changed, &end), Ok(restarted));
@@ -106,7 +107,7 @@ fn a_correction_of_nothing_changes_nothing_and_counts_as_no_drawing() {
     assert_eq!(update, Update { blocks: 1, all_vq: false, complete: false, reset: true });
     assert_eq!(*decoder.frame(), Frame::black(8, 8));
     decoder.decode(&header(8, 8), &stream(&format!("{WHITE_BLOCK} {correction}"))).unwrap();
-    assert_eq!(decoder.frame().rgb, WHITE.repeat(64));
+    assert_eq!(decoder.frame().pixels, [WHITE; 64]);
 }
 
 #[test]

@@ -91,9 +91,10 @@ pub mod pin {
         let digits = text.trim().strip_prefix("sha256:").ok_or_else(bad)?;
         let digits: Vec<u32> =
             digits.chars().filter(|c| *c != ':').map(|c| c.to_digit(16)).collect::<Option<_>>().ok_or_else(bad)?;
-        let (pairs, rest) = digits.as_chunks::<2>();
-        let bytes: Vec<u8> = pairs.iter().map(|[high, low]| (high * 16 + low) as u8).collect();
-        if rest.is_empty() { bytes.try_into().map_err(|_| bad()) } else { Err(bad()) }
+        if digits.len() != 64 {
+            return Err(bad());
+        }
+        Ok(std::array::from_fn(|at| (digits[2 * at] * 16 + digits[2 * at + 1]) as u8))
     }
 
     /// The pin of this sum.

@@ -1,5 +1,7 @@
 //! Base64 with the standard alphabet and padding (RFC 4648 section 4).
 
+use super::bytes::groups;
+
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const PAD: u8 = b'=';
 
@@ -20,12 +22,12 @@ const VALUES: [u8; 256] = {
 /// The text of `bytes`, padded, in one line.
 pub fn encode(bytes: &[u8]) -> String {
     let mut text = vec![PAD; bytes.len().div_ceil(3) * 4];
-    let (groups, rest) = bytes.as_chunks::<3>();
-    let (quads, _) = text.as_chunks_mut::<4>();
-    for (quad, &group) in quads.iter_mut().zip(groups) {
-        *quad = characters(group);
+    let mut quads = text.chunks_exact_mut(4);
+    for (group, quad) in groups(bytes).zip(&mut quads) {
+        quad.copy_from_slice(&characters(group));
     }
-    if let (Some(quad), false) = (quads.last_mut(), rest.is_empty()) {
+    if let Some(quad) = quads.next() {
+        let rest = bytes.chunks_exact(3).remainder();
         let mut group = [0; 3];
         group[..rest.len()].copy_from_slice(rest);
         // One character more than there are bytes; the others stay padding.
@@ -45,7 +47,7 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
     // As long as it is tidy, four characters at a time.
     let mut tidy = 0;
-    for quad in text.as_chunks::<4>().0 {
+    for quad in groups::<4>(text) {
         let [a, b, c, d] = quad.map(|byte| VALUES[usize::from(byte)]);
         // No value has the bits that `NONE` adds.
         if a | b | c | d > 63 {

@@ -10,6 +10,11 @@ pub fn u32_le(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
+/// The bytes in groups of `N`; fewer than that at the end are left out.
+pub fn groups<const N: usize>(bytes: &[u8]) -> impl ExactSizeIterator<Item = [u8; N]> {
+    bytes.chunks_exact(N).map(|group| group.try_into().expect("a group has N bytes"))
+}
+
 /// Text out of a fixed field: up to the first NUL, what is not UTF-8 replaced, cleaned as by [`clean_text`].
 pub fn text_field(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());

@@ -1,5 +1,12 @@
 //! A picture of a screen.
 
+use std::slice::ChunksExact;
+
+use super::bytes::groups;
+
+/// A color: red, green and blue.
+pub type Rgb = [u8; 3];
+
 /// Pixels in rows from the top left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frame {
@@ -7,20 +14,35 @@ pub struct Frame {
     pub width: usize,
     /// Pixels down.
     pub height: usize,
-    /// Red, green, blue, 8 bits each; exactly `width * height * 3` bytes.
-    pub rgb: Vec<u8>,
+    /// Exactly `width * height`.
+    pub pixels: Vec<Rgb>,
 }
 
 impl Frame {
     /// A black picture.
     pub fn black(width: usize, height: usize) -> Self {
-        Self { width, height, rgb: vec![0; width * height * 3] }
+        Self { width, height, pixels: vec![[0; 3]; width * height] }
+    }
+
+    /// The picture of these levels, red, green and blue of each pixel in turn: `width * height * 3`.
+    pub fn from_rgb(width: usize, height: usize, levels: &[u8]) -> Self {
+        Self { width, height, pixels: groups(levels).collect() }
+    }
+
+    /// The levels of all pixels, red, green and blue in turn.
+    pub fn rgb(&self) -> &[u8] {
+        self.pixels.as_flattened()
+    }
+
+    /// The rows from the top.
+    pub fn rows(&self) -> ChunksExact<'_, Rgb> {
+        self.pixels.chunks_exact(self.width.max(1))
     }
 
     /// Whether all pixels have the same color (an empty picture has).
     pub fn is_blank(&self) -> bool {
         // Shifted by one pixel, a picture of one color equals itself.
-        self.rgb.len() < 3 || self.rgb[3..] == self.rgb[..self.rgb.len() - 3]
+        self.pixels.is_empty() || self.pixels[1..] == self.pixels[..self.pixels.len() - 1]
     }
 
     /// Where this picture differs from `other`; `None` where they are equal. Pictures of different sizes differ
@@ -30,11 +52,10 @@ impl Frame {
             let pixels = self.width * self.height;
             return Some(Difference { x: 0, y: 0, width: self.width, height: self.height, pixels });
         }
-        let stride = self.width * 3;
         let mut found: Option<Difference> = None;
-        let rows = self.rgb.chunks_exact(stride.max(1)).zip(other.rgb.chunks_exact(stride.max(1)));
+        let rows = self.rows().zip(other.rows());
         for (y, (ours, theirs)) in rows.enumerate().filter(|(_, (ours, theirs))| ours != theirs) {
-            let differing = |x: &usize| ours[x * 3..x * 3 + 3] != theirs[x * 3..x * 3 + 3];
+            let differing = |&x: &usize| ours[x] != theirs[x];
             let pixels = (0..self.width).filter(differing).count();
             let first = (0..self.width).find(differing).unwrap_or(0);
             let last = (0..self.width).rfind(differing).unwrap_or(0);
@@ -93,17 +114,17 @@ mod tests {
 
     #[test]
     fn a_picture_of_one_color_is_blank_whatever_the_color() {
-        let mut frame = Frame { width: 2, height: 2, rgb: [7, 8, 9].repeat(4) };
+        let mut frame = Frame { width: 2, height: 2, pixels: vec![[7, 8, 9]; 4] };
         assert!(frame.is_blank());
         assert!(Frame::black(4, 4).is_blank() && Frame::default().is_blank());
-        frame.rgb[11] = 0;
+        frame.pixels[3][2] = 0;
         assert!(!frame.is_blank());
     }
 
     /// A picture with one gray pixel for each character of the rows.
     fn drawn(rows: &[&str]) -> Frame {
-        let rgb = rows.concat().bytes().flat_map(|byte| [byte; 3]).collect();
-        Frame { width: rows[0].len(), height: rows.len(), rgb }
+        let pixels = rows.concat().bytes().map(|byte| [byte; 3]).collect();
+        Frame { width: rows[0].len(), height: rows.len(), pixels }
     }
 
     #[test]

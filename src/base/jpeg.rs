@@ -5,7 +5,8 @@
 
 use jpeg_decoder::{CodingProcess, Decoder, Error, PixelFormat, UnsupportedFeature};
 
-use super::{DecodeError, Frame};
+use super::bytes::groups;
+use super::{DecodeError, Frame, Rgb};
 
 /// Pixels along an edge at most: more than any console shows.
 pub const MAX_EDGE: usize = 4096;
@@ -41,20 +42,20 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
     }
 
     let samples = decoder.decode().map_err(ours)?;
-    let rgb = match info.pixel_format {
-        PixelFormat::RGB24 => samples,
-        PixelFormat::L8 => samples.iter().flat_map(|&level| [level; 3]).collect(),
-        PixelFormat::CMYK32 => samples.as_chunks().0.iter().flat_map(|&ink| light(ink)).collect(),
+    let pixels: Vec<Rgb> = match info.pixel_format {
+        PixelFormat::RGB24 => groups(&samples).collect(),
+        PixelFormat::L8 => samples.iter().map(|&level| [level; 3]).collect(),
+        PixelFormat::CMYK32 => groups(&samples).map(light).collect(),
         PixelFormat::L16 => return Err(DecodeError::Unsupported { what: "JPEG sample size in bits", value: 16 }),
     };
-    if rgb.len() != width * height * 3 {
+    if pixels.len() != width * height {
         return Err(DecodeError::Malformed { what: "JPEG decodes to another size than it announces" });
     }
-    Ok(Frame { width, height, rgb })
+    Ok(Frame { width, height, pixels })
 }
 
 /// Red, green and blue left over by four inks, each 0 (none) to 255.
-fn light([cyan, magenta, yellow, black]: [u8; 4]) -> [u8; 3] {
+fn light([cyan, magenta, yellow, black]: [u8; 4]) -> Rgb {
     let white = 255 - u32::from(black);
     [cyan, magenta, yellow].map(|ink| ((255 - u32::from(ink)) * white / 255) as u8)
 }
@@ -86,11 +87,11 @@ mod tests {
 
     /// Compares 30x26 pixels with the quarters they were made of; quantization moves a level by a few. Not compared
     /// are the pixels beside the borders, where halved chroma bleeds from one quarter into the next.
-    fn assert_quarters(file: &[u8], quarters: [[u8; 3]; 4]) {
+    fn assert_quarters(file: &[u8], quarters: [Rgb; 4]) {
         let frame = decode(file).unwrap();
         assert_eq!((frame.width, frame.height), (30, 26));
-        assert_eq!(frame.rgb.len(), 30 * 26 * 3);
-        for (at, pixel) in frame.rgb.chunks(3).enumerate() {
+        assert_eq!(frame.pixels.len(), 30 * 26);
+        for (at, pixel) in frame.pixels.iter().enumerate() {
             let (x, y) = (at % 30, at / 30);
             if [15, 16].contains(&x) || [15, 16].contains(&y) {
                 continue;
@@ -114,7 +115,7 @@ mod tests {
     fn four_inks_become_the_light_they_leave() {
         let frame = decode(CMYK).unwrap();
         // Red 200, green 40, blue 30 under half a layer of black.
-        assert_eq!(frame, Frame { width: 8, height: 8, rgb: [100, 20, 15].repeat(64) });
+        assert_eq!(frame, Frame { width: 8, height: 8, pixels: vec![[100, 20, 15]; 64] });
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub mod watch;
 
 pub use access::{Access, Bmc, Carrier, Certificate, Recording, Rfb, Route};
 pub use error::{DecodeError, Error, Kind};
-pub use frame::Frame;
+pub use frame::{Frame, Rgb};
 pub use secret::Secret;
 pub use server::{Power, Server};
 pub use url::Url;

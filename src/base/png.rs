@@ -7,7 +7,8 @@ use std::io::Cursor;
 
 use png::{ColorType, Decoder, DecodingError, Limits, Transformations};
 
-use super::{DecodeError, Frame};
+use super::bytes::groups;
+use super::{DecodeError, Frame, Rgb};
 
 /// Pixels of a picture at most: what a 4096x4096 screen has.
 pub const MAX_PIXELS: usize = 1 << 24;
@@ -19,25 +20,25 @@ pub fn decode(bytes: &[u8]) -> Result<Frame, DecodeError> {
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     let mut reader = decoder.read_info().map_err(ours)?;
     let (width, height) = (reader.info().width as usize, reader.info().height as usize);
-    let pixels = width.saturating_mul(height);
-    if pixels > MAX_PIXELS {
-        return Err(DecodeError::TooLarge { what: "PNG in pixels", got: pixels as u64, max: MAX_PIXELS as u64 });
+    let count = width.saturating_mul(height);
+    if count > MAX_PIXELS {
+        return Err(DecodeError::TooLarge { what: "PNG in pixels", got: count as u64, max: MAX_PIXELS as u64 });
     }
     let too_large = DecodeError::Malformed { what: "PNG rows of no size" };
     let mut samples = vec![0; reader.output_buffer_size().ok_or(too_large)?];
     let output = reader.next_frame(&mut samples).map_err(ours)?;
     samples.truncate(output.buffer_size());
-    let rgb = match output.color_type {
-        ColorType::Rgb => samples,
-        ColorType::Rgba => samples.as_chunks().0.iter().flat_map(|&[red, green, blue, _]| [red, green, blue]).collect(),
-        ColorType::Grayscale => samples.iter().flat_map(|&level| [level; 3]).collect(),
-        ColorType::GrayscaleAlpha => samples.as_chunks().0.iter().flat_map(|&[level, _]| [level; 3]).collect(),
+    let pixels: Vec<Rgb> = match output.color_type {
+        ColorType::Rgb => groups(&samples).collect(),
+        ColorType::Rgba => groups(&samples).map(|[red, green, blue, _]| [red, green, blue]).collect(),
+        ColorType::Grayscale => samples.iter().map(|&level| [level; 3]).collect(),
+        ColorType::GrayscaleAlpha => groups(&samples).map(|[level, _]| [level; 3]).collect(),
         ColorType::Indexed => return Err(DecodeError::Malformed { what: "PNG without a palette" }),
     };
-    if rgb.len() != pixels * 3 {
+    if pixels.len() != count {
         return Err(DecodeError::Malformed { what: "PNG decodes to another size than it announces" });
     }
-    Ok(Frame { width, height, rgb })
+    Ok(Frame { width, height, pixels })
 }
 
 fn ours(error: DecodingError) -> DecodeError {
@@ -68,7 +69,7 @@ mod tests {
 
     #[test]
     fn each_color_type_becomes_red_green_blue() {
-        let picture = |rgb: &[u8]| Frame { width: 2, height: 1, rgb: rgb.to_vec() };
+        let picture = |rgb: &[u8]| Frame::from_rgb(2, 1, rgb);
         for (color, depth, samples, rgb) in [
             (ColorType::Rgb, BitDepth::Eight, &[1, 2, 3, 4, 5, 6][..], [1, 2, 3, 4, 5, 6]),
             (ColorType::Rgba, BitDepth::Eight, &[1, 2, 3, 0, 4, 5, 6, 255], [1, 2, 3, 4, 5, 6]),

@@ -141,7 +141,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Invocation, Error> {
     let mut args = args.into_iter();
     let mut only_words = false;
     while let Some(arg) = args.next() {
-        let text = arg.to_str().ok_or_else(|| usage(format!("{} is not UTF-8", arg.display())))?;
+        let text = arg.to_str().ok_or_else(|| usage(format!("{} is not UTF-8", arg.to_string_lossy())))?;
         match text {
             "" => return Err(usage("an argument is empty").hint("check the variables that it is made of")),
             _ if only_words || !text.starts_with('-') => words.push(text.to_owned()),
@@ -268,8 +268,9 @@ impl Options {
     }
 
     fn text(&mut self, name: &str) -> Result<Option<String>, Error> {
-        let text =
-            |value: OsString| value.into_string().map_err(|value| usage(format!("{} is not UTF-8", value.display())));
+        let text = |value: OsString| {
+            value.into_string().map_err(|value| usage(format!("{} is not UTF-8", value.to_string_lossy())))
+        };
         self.value(name).map(text).transpose()
     }
 

@@ -12,12 +12,12 @@
 //!
 //! The system tells of a closed terminal, and its shell does so again: SIGHUP counts once.
 
-use std::io::{self, Read, Write};
+use std::mem;
 use std::sync::Arc;
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::low_level::pipe;
+use signal_hook::iterator::Signals;
 
 use crate::base::{clock, log};
 use crate::ops::{CLOSING_LIMIT, Ops};
@@ -31,35 +31,27 @@ pub fn exit_on_signals(ops: &Arc<Ops>, status: i32) {
     });
 }
 
-/// Calls `end`.
+/// Calls `end` at the first signal.
 pub fn on_signals(end: impl FnOnce() + Send + 'static) {
-    let (Ok((mut signals, mut writer)), Ok((mut hangups, hangup))) = (io::pipe(), io::pipe()) else {
-        return log::warn("no pipe for signals: Ctrl-C will not close open consoles");
-    };
-    let register = |signal, writer: io::Result<io::PipeWriter>| {
-        if let Err(error) = writer.and_then(|writer| pipe::register(signal, writer)) {
-            log::warn(format_args!("no handler for signal {signal}: {error}"));
+    let hangup = (!ignores_hangup()).then_some(SIGHUP);
+    let mut signals = match Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup)) {
+        Ok(signals) => signals,
+        Err(error) => {
+            return log::warn(format_args!("no handler for signals ({error}): Ctrl-C will not close open consoles"));
         }
     };
-    register(SIGINT, writer.try_clone());
-    register(SIGTERM, writer.try_clone());
-    if !ignores_hangup() {
-        register(SIGHUP, Ok(hangup));
-        thread::spawn(move || hangups.read_exact(&mut [0]).and_then(|()| writer.write_all(&[0])));
-    }
     thread::spawn(move || {
-        let mut byte = [0];
-        if signals.read_exact(&mut byte).is_ok() {
-            let first = clock::now();
-            thread::spawn(move || {
-                while signals.read_exact(&mut byte).is_ok() {
-                    if clock::now() - first > CLOSING_LIMIT {
-                        std::process::exit(1);
-                    }
+        let Some(signal) = signals.forever().next() else { return };
+        let (first, mut has_hung_up) = (clock::now(), signal == SIGHUP);
+        thread::spawn(move || {
+            for signal in signals.forever() {
+                let is_echo = signal == SIGHUP && mem::replace(&mut has_hung_up, true);
+                if !is_echo && clock::now() - first > CLOSING_LIMIT {
+                    std::process::exit(1);
                 }
-            });
-            end();
-        }
+            }
+        });
+        end();
     });
 }
 

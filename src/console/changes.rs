@@ -37,9 +37,9 @@ mod tests {
     /// A black screen of 80 x 16 pixels with these cells of 8 x 16 white.
     fn screen(cells: &[usize]) -> Frame {
         let mut frame = Frame::black(80, 16);
-        for (at, pixel) in frame.rgb.chunks_exact_mut(3).enumerate() {
+        for (at, pixel) in frame.pixels.iter_mut().enumerate() {
             if cells.contains(&(at % 80 / 8)) {
-                pixel.fill(255);
+                *pixel = [255; 3];
             }
         }
         frame

@@ -125,7 +125,7 @@ pub fn render(frame: &Frame, options: &Options) -> Option<Picture> {
     let curve = match &indexed {
         _ if options.raw => enhance::identity(),
         Some(indexed) => enhance::curve([indexed.colors.as_flattened()]),
-        None => enhance::curve(view.rows()),
+        None => enhance::curve(view.rows().map(<[_]>::as_flattened)),
     };
     let pixels = indexed.map_or(Pixels::Rgb(view), Pixels::Indexed);
 

@@ -1,6 +1,7 @@
 //! Finding the colors of a picture, as long as they are few.
 
 use super::view::View;
+use crate::base::Rgb;
 
 /// Colors that an indexed PNG can have at most.
 const MAX_COLORS: usize = 256;
@@ -8,7 +9,7 @@ const MAX_COLORS: usize = 256;
 /// A picture as a list of its colors and, for each pixel, a place in that list.
 pub struct Indexed {
     /// At most 256 different colors, in the order of their first pixels.
-    pub colors: Vec<[u8; 3]>,
+    pub colors: Vec<Rgb>,
     /// One place a pixel, in rows from the top left.
     pub pixels: Vec<u8>,
     /// Pixels a row.
@@ -20,7 +21,7 @@ pub fn index(view: &View) -> Option<Indexed> {
     let width = view.width();
     let mut table = Table::new();
     let mut pixels = vec![0; width * view.height()];
-    let mut above: &[u8] = &[];
+    let mut above: &[Rgb] = &[];
     // The color of the pixel before, and its place.
     let mut last = None;
     for (row, start) in view.rows().zip((0..).step_by(width)) {
@@ -29,7 +30,7 @@ pub fn index(view: &View) -> Option<Indexed> {
             pixels.copy_within(start - width..start, start);
             continue;
         }
-        for (pixel, &color) in pixels[start..].iter_mut().zip(row.as_chunks::<3>().0) {
+        for (pixel, &color) in pixels[start..].iter_mut().zip(row) {
             let place = match last {
                 Some((same, place)) if same == color => place,
                 _ => table.place(color)?,
@@ -45,7 +46,7 @@ pub fn index(view: &View) -> Option<Indexed> {
 /// A hash table with open addressing, four times as large as it may fill, so that probing stays short.
 struct Table {
     slots: [u16; SLOTS],
-    colors: Vec<[u8; 3]>,
+    colors: Vec<Rgb>,
 }
 
 const SLOTS: usize = 4 * MAX_COLORS;
@@ -57,7 +58,7 @@ impl Table {
     }
 
     /// The place of `color`, a new one if need be, or `None` when all are taken.
-    fn place(&mut self, color: [u8; 3]) -> Option<u8> {
+    fn place(&mut self, color: Rgb) -> Option<u8> {
         let [red, green, blue] = color.map(u32::from);
         // The top 10 bits of a product with the golden ratio (Knuth, volume 3, section 6.4).
         let mut slot = ((red << 16 | green << 8 | blue).wrapping_mul(0x9e37_79b1) >> 22) as usize;
@@ -84,22 +85,22 @@ mod tests {
 
     /// One row of `count` different colors, 0, 0, 0 among them.
     fn row_of(count: usize) -> Frame {
-        let rgb = (0..count).flat_map(|n| [(n % 256) as u8, (n / 256) as u8, (n * 7) as u8]).collect();
-        Frame { width: count, height: 1, rgb }
+        let pixels = (0..count).map(|n| [(n % 256) as u8, (n / 256) as u8, (n * 7) as u8]).collect();
+        Frame { width: count, height: 1, pixels }
     }
 
     #[test]
     fn the_colors_looked_up_by_the_pixels_are_the_picture() {
-        for frame in [row_of(1), row_of(3), row_of(256), Frame { width: 3, height: 2, rgb: [9, 9, 9].repeat(6) }] {
+        for frame in [row_of(1), row_of(3), row_of(256), Frame { width: 3, height: 2, pixels: vec![[9; 3]; 6] }] {
             let Indexed { colors, pixels, .. } = index(&View::whole(&frame)).unwrap();
-            let rgb: Vec<u8> = pixels.iter().flat_map(|&place| colors[usize::from(place)]).collect();
-            assert_eq!(rgb, frame.rgb);
+            let pixels: Vec<Rgb> = pixels.iter().map(|&place| colors[usize::from(place)]).collect();
+            assert_eq!(pixels, frame.pixels);
         }
     }
 
     #[test]
     fn each_color_is_listed_once() {
-        let frame = Frame { width: 4, height: 1, rgb: vec![1, 2, 3, 0, 0, 0, 1, 2, 3, 0, 0, 0] };
+        let frame = Frame { width: 4, height: 1, pixels: [[1, 2, 3], [0; 3]].repeat(2) };
         let indexed = index(&View::whole(&frame)).unwrap();
         assert_eq!(indexed.colors, [[1, 2, 3], [0, 0, 0]]);
         assert_eq!(indexed.pixels, [0, 1, 0, 1]);

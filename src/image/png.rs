@@ -14,6 +14,7 @@ use png::{BitDepth, ColorType, DeflateCompression, Encoder, EncodingError, Filte
 use super::enhance::Curve;
 use super::palette::Indexed;
 use super::view::View;
+use crate::base::Rgb;
 
 /// Bytes a data chunk of the file holds at most.
 const CHUNK: usize = 32 << 10;
@@ -101,9 +102,10 @@ fn pack(row: &[u8], scale: usize, depth: BitDepth, line: &mut Vec<u8>) {
 
 /// Appends `row` to `line`, `PER_BYTE` pixels a byte; the rest of the last byte is 0.
 fn pack_bytes<const PER_BYTE: usize>(row: &[u8], line: &mut Vec<u8>) {
-    let pack = |pixels: &[u8; PER_BYTE]| pixels.iter().fold(0, |byte, &pixel| byte << (8 / PER_BYTE) | pixel);
-    let (whole, rest) = row.as_chunks();
-    line.extend(whole.iter().map(pack));
+    let pack = |pixels: &[u8]| pixels.iter().fold(0, |byte, &pixel| byte << (8 / PER_BYTE) | pixel);
+    let whole = row.chunks_exact(PER_BYTE);
+    let rest = whole.remainder();
+    line.extend(whole.map(pack));
     if !rest.is_empty() {
         let mut last = [0; PER_BYTE];
         last[..rest.len()].copy_from_slice(rest);
@@ -112,8 +114,8 @@ fn pack_bytes<const PER_BYTE: usize>(row: &[u8], line: &mut Vec<u8>) {
 }
 
 /// Appends `row` to `line`, each pixel after `curve` and `scale` times.
-fn expand(row: &[u8], curve: &Curve, scale: usize, line: &mut Vec<u8>) {
-    for pixel in row.as_chunks::<3>().0 {
+fn expand(row: &[Rgb], curve: &Curve, scale: usize, line: &mut Vec<u8>) {
+    for pixel in row {
         let pixel = pixel.map(|level| curve[usize::from(level)]);
         (0..scale).for_each(|_| line.extend_from_slice(&pixel));
     }
@@ -130,13 +132,13 @@ struct Format<'a> {
 }
 
 /// Writes the file: `fill` makes a line of the enlarged picture from each row, and the line is written `scale` times.
-fn write<'a>(
+fn write<'a, T: PartialEq + 'a>(
     format: Format<'a>,
     width: usize,
-    rows: impl ExactSizeIterator<Item = &'a [u8]>,
+    rows: impl ExactSizeIterator<Item = &'a [T]>,
     scale: usize,
     limit: usize,
-    fill: impl Fn(&[u8], &mut Vec<u8>),
+    fill: impl Fn(&[T], &mut Vec<u8>),
 ) -> Result<Vec<u8>, TooLarge> {
     let height = rows.len();
     let mut file = Limited { bytes: Vec::new(), limit, exceeded: false };
@@ -155,7 +157,7 @@ fn write<'a>(
         let mut header = encoder.write_header()?;
         let mut writer = header.stream_writer_with_size(CHUNK)?;
         let mut line = Vec::new();
-        let mut above: &[u8] = &[];
+        let mut above: &[T] = &[];
         for row in rows {
             if row != above {
                 line.clear();
@@ -214,16 +216,16 @@ mod tests {
             let glyph = noise(y / 16 * 40 + x / 24) % 4;
             noise(usize::from(glyph) * 400 + y % 16 * 24 + x % 24)
         };
-        let rgb = (0..160).flat_map(|y| (0..320 * 3).map(move |x| level(x, y))).collect();
-        let frame = Frame { width: 320, height: 160, rgb };
+        let levels: Vec<u8> = (0..160).flat_map(|y| (0..320 * 3).map(move |x| level(x, y))).collect();
+        let frame = Frame::from_rgb(320, 160, &levels);
         let pixels = Pixels::Rgb(View::whole(&frame));
         let easily = encode(&pixels, &identity(), 1, usize::MAX).unwrap();
         let harder = encode(&pixels, &identity(), 1, easily.len() - 1).unwrap();
         assert!(harder.len() < easily.len());
         let mut reader = png::Decoder::new(io::Cursor::new(&harder)).read_info().unwrap();
-        let mut rgb = vec![0; frame.rgb.len()];
+        let mut rgb = vec![0; frame.rgb().len()];
         reader.next_frame(&mut rgb).unwrap();
-        assert!(rgb == frame.rgb);
+        assert!(rgb == frame.rgb());
 
         let refusal = encode(&pixels, &identity(), 1, harder.len() / 2).unwrap_err();
         let (estimate, size) = (refusal.estimate, harder.len());

@@ -14,12 +14,12 @@ pub fn reduce(view: &View, curve: &Curve, width: usize, height: usize) -> Frame 
     let rows = shares(view.height(), height);
     let area = (view.width() * view.height()) as f64;
 
-    let mut rgb = Vec::with_capacity(width * height * 3);
+    let mut pixels = Vec::with_capacity(width * height);
     let mut across = vec![0_u32; width * 3];
     let mut sums = vec![0_u64; width * 3];
     for (row, share) in view.rows().zip(rows) {
         across.fill(0);
-        for (pixel, share) in row.as_chunks::<3>().0.iter().zip(&columns) {
+        for (pixel, share) in row.iter().zip(&columns) {
             let levels = pixel.map(|level| u32::from(curve[usize::from(level)]));
             add(&mut across, share.at * 3, levels, share.first);
             if share.second > 0 {
@@ -30,13 +30,14 @@ pub fn reduce(view: &View, curve: &Curve, width: usize, height: usize) -> Frame 
             *sum += u64::from(part) * u64::from(share.first);
         }
         if share.last {
-            rgb.extend(sums.iter().map(|&sum| (sum as f64 / area + 0.5) as u8));
+            pixels
+                .extend(sums.chunks_exact(3).map(|sums| [0, 1, 2].map(|part| (sums[part] as f64 / area + 0.5) as u8)));
             for (sum, &part) in sums.iter_mut().zip(&across) {
                 *sum = u64::from(part) * u64::from(share.second);
             }
         }
     }
-    Frame { width, height, rgb }
+    Frame { width, height, pixels }
 }
 
 fn add(sums: &mut [u32], at: usize, levels: [u32; 3], share: u32) {
@@ -75,11 +76,11 @@ mod tests {
     use super::*;
 
     fn reduced(width: usize, height: usize, levels: &[u8], to: (usize, usize)) -> Vec<u8> {
-        let frame = Frame { width, height, rgb: levels.iter().flat_map(|&level| [level, 0, 255 - level]).collect() };
+        let frame = Frame { width, height, pixels: levels.iter().map(|&level| [level, 0, 255 - level]).collect() };
         let small = reduce(&View::whole(&frame), &identity(), to.0, to.1);
         assert_eq!((small.width, small.height), to);
-        assert!(small.rgb.as_chunks::<3>().0.iter().all(|pixel| pixel[1] == 0));
-        small.rgb.iter().step_by(3).copied().collect()
+        assert!(small.pixels.iter().all(|pixel| pixel[1] == 0));
+        small.pixels.iter().map(|pixel| pixel[0]).collect()
     }
 
     #[test]
@@ -110,7 +111,7 @@ mod tests {
     fn the_curve_is_applied_before_averaging() {
         let mut curve = identity();
         curve[10] = 100;
-        let frame = Frame { width: 2, height: 1, rgb: vec![10, 10, 10, 0, 0, 0] };
-        assert_eq!(reduce(&View::whole(&frame), &curve, 1, 1).rgb, [50, 50, 50]);
+        let frame = Frame { width: 2, height: 1, pixels: vec![[10; 3], [0; 3]] };
+        assert_eq!(reduce(&View::whole(&frame), &curve, 1, 1).pixels, [[50; 3]]);
     }
 }

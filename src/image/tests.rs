@@ -25,45 +25,45 @@ fn read(file: &[u8]) -> (Frame, ::png::ColorType, ::png::BitDepth) {
             })
             .collect();
     }
-    (Frame { width, height, rgb: data }, color, depth)
+    (Frame::from_rgb(width, height, &data), color, depth)
 }
 
 /// `width` x `height` pixels of `colors` different colors, in no simple order.
 fn patchwork(width: usize, height: usize, colors: usize) -> Frame {
-    let rgb = (0..width * height)
-        .flat_map(|at| {
+    let pixels = (0..width * height)
+        .map(|at| {
             let color = if at < colors { at } else { at * at / 3 % colors };
             [color as u8, (color / 256) as u8, (color * 11 % 256) as u8]
         })
         .collect();
-    Frame { width, height, rgb }
+    Frame { width, height, pixels }
 }
 
 /// `frame` with each pixel as a square of `scale` by `scale`.
 fn enlarged(frame: &Frame, scale: usize) -> Frame {
-    let rgb = (0..frame.height * scale)
+    let pixels = (0..frame.height * scale)
         .flat_map(|y| (0..frame.width * scale).map(move |x| (x / scale, y / scale)))
-        .flat_map(|(x, y)| frame.rgb[(y * frame.width + x) * 3..][..3].to_vec())
+        .map(|(x, y)| frame.pixels[y * frame.width + x])
         .collect();
-    Frame { width: frame.width * scale, height: frame.height * scale, rgb }
+    Frame { width: frame.width * scale, height: frame.height * scale, pixels }
 }
 
 /// What the boost makes of `frame`, by way of its own levels.
 fn boosted(frame: &Frame) -> Frame {
-    let curve = enhance::curve([&frame.rgb[..]]);
-    Frame { rgb: frame.rgb.iter().map(|&level| curve[level as usize]).collect(), ..*frame }
+    let curve = enhance::curve([frame.rgb()]);
+    let pixels = frame.pixels.iter().map(|pixel| pixel.map(|level| curve[level as usize])).collect();
+    Frame { pixels, ..*frame }
 }
 
 /// Noise that no compression makes smaller: a linear congruential sequence of bytes.
 fn noise(width: usize, height: usize) -> Frame {
     let mut state = 2_u32;
-    let rgb = (0..width * height * 3)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        })
-        .collect();
-    Frame { width, height, rgb }
+    let mut level = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let pixels = (0..width * height).map(|_| [level(), level(), level()]).collect();
+    Frame { width, height, pixels }
 }
 
 fn raw() -> Options {
@@ -101,7 +101,7 @@ fn every_depth_and_odd_width_holds_the_picture_and_nothing_else() {
 
 #[test]
 fn one_pixel_is_a_picture_and_none_is_not() {
-    let pixel = Frame { width: 1, height: 1, rgb: vec![1, 2, 3] };
+    let pixel = Frame { width: 1, height: 1, pixels: vec![[1, 2, 3]] };
     assert_eq!(read(&render(&pixel, &raw()).unwrap().png).0, pixel);
     for (width, height) in [(0, 0), (0, 5), (5, 0)] {
         assert_eq!(render(&Frame::black(width, height), &Options::default()), None);
@@ -167,8 +167,8 @@ fn however_small_the_limits_there_is_a_picture() {
 fn a_region_is_cut_out_and_enlarged_as_far_as_it_fits() {
     let frame = patchwork(50, 40, 200);
     let region = Region { x: 7, y: 11, width: 13, height: 5 };
-    let rows = (11..16).flat_map(|y| frame.rgb[(y * 50 + 7) * 3..][..13 * 3].to_vec());
-    let cut = Frame { width: 13, height: 5, rgb: rows.collect() };
+    let rows = (11..16).flat_map(|y| frame.pixels[y * 50 + 7..][..13].to_vec());
+    let cut = Frame { width: 13, height: 5, pixels: rows.collect() };
     for (max_edge, scale) in [(2000, 8), (104, 8), (103, 7), (13, 1)] {
         let picture = render(&frame, &Options { region: Some(region), max_edge, ..Options::default() }).unwrap();
         assert_eq!(read(&picture.png).0, enlarged(&boosted(&cut), scale));

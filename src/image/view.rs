@@ -1,7 +1,7 @@
 //! A rectangle of a frame, read in place.
 
 use super::Region;
-use crate::base::Frame;
+use crate::base::{Frame, Rgb};
 
 /// The pixels of `region`, which lies within `frame`.
 #[derive(Clone, Copy)]
@@ -29,10 +29,9 @@ impl<'a> View<'a> {
         self.region.height
     }
 
-    /// The rows from the top, three bytes a pixel.
-    pub fn rows(self) -> impl ExactSizeIterator<Item = &'a [u8]> {
+    /// The rows from the top.
+    pub fn rows(self) -> impl ExactSizeIterator<Item = &'a [Rgb]> {
         let Region { x, y, width, height } = self.region;
-        let rows = self.frame.rgb.chunks_exact(self.frame.width * 3);
-        rows.skip(y).take(height).map(move |row| &row[x * 3..(x + width) * 3])
+        self.frame.rows().skip(y).take(height).map(move |row| &row[x..x + width])
     }
 }

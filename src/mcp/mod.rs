@@ -161,9 +161,8 @@ impl Mcp {
                 .request(&id, &method, params, headers, in_batch)
                 .unwrap_or_else(|fault| Received::Answer(Answer::fault(&fault, Some(&id)))),
             Message::Notification { method, params } => {
-                if method == "notifications/cancelled"
-                    && let Some(session) = session(headers)
-                {
+                let session = session(headers).filter(|_| method == "notifications/cancelled");
+                if let Some(session) = session {
                     self.calls.cancel(session, &params["requestId"]);
                 }
                 Received::Nothing

@@ -334,9 +334,7 @@ impl<F: Framing> State<F> {
             return self.unframe(bytes);
         }
         let mut plain = Vec::new();
-        while let Some(tls) = &mut self.tls
-            && !bytes.is_empty()
-        {
+        while let Some(tls) = self.tls.as_mut().filter(|_| !bytes.is_empty()) {
             if tls.read_tls(&mut bytes).map_err(failure::explain)? == 0 {
                 return Ok(Flow::Ended); // after close_notify
             }

@@ -53,9 +53,8 @@ pub struct Upgrade<'a> {
 pub fn open(upgrade: &Upgrade<'_>, trust: &Trust, watch: &Watch) -> Result<Box<dyn Channel>, Error> {
     let doing = format!("WebSocket {}", upgrade.url);
     let mut opened = connect(upgrade, doing.clone(), trust, watch);
-    if let Err(Refused { status: Some(400), .. }) = opened
-        && !upgrade.subprotocols.is_empty()
-    {
+    let is_bad = matches!(opened, Err(Refused { status: Some(400), .. }));
+    if is_bad && !upgrade.subprotocols.is_empty() {
         opened = connect(&Upgrade { subprotocols: &[], ..upgrade.clone() }, doing.clone(), trust, watch);
     }
     match opened {
@@ -320,10 +319,8 @@ impl Frames {
 
 impl Framing for Frames {
     fn receive(&mut self, bytes: &[u8], content: &mut Vec<u8>, answer: &mut Vec<u8>) -> Result<Flow, Error> {
-        if let Some(first) = bytes.first()
-            && !mem::replace(&mut self.begun, true)
-            && *first == HTTP
-        {
+        let is_first = !bytes.is_empty() && !mem::replace(&mut self.begun, true);
+        if is_first && bytes[0] == HTTP {
             let what = "it took the connection and then refused it: all its console slots are in use";
             let hint = "close another viewer, or wait up to 30 min until the BMC drops dead ones";
             return Err(Error::new(Kind::Busy, what).hint(hint));

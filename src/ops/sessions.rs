@@ -344,14 +344,15 @@ impl Sessions {
         let idle = self.shared.limits.idle;
         let mut table = self.table();
         // After a release the slot may hold another session to the same server.
-        if let Some(Slot::Open(session)) = table.slots.get_mut(server)
-            && Arc::ptr_eq(&session.console, console)
-        {
-            session.users -= 1;
-            session.expires = clock::now() + idle;
-            if idle.is_zero() && session.users == 0 {
-                self.start_closing(&mut table, server);
+        match table.slots.get_mut(server) {
+            Some(Slot::Open(session)) if Arc::ptr_eq(&session.console, console) => {
+                session.users -= 1;
+                session.expires = clock::now() + idle;
+                if idle.is_zero() && session.users == 0 {
+                    self.start_closing(&mut table, server);
+                }
             }
+            _ => {}
         }
         drop(table);
         self.shared.changed.notify_all();

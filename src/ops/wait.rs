@@ -307,10 +307,9 @@ impl Condition {
 
     /// Another session has other picture ids, also for the same picture.
     fn reopened(&mut self, old: Option<&Frame>, look: &Look) {
-        if let Self::Changed(since) = self
-            && old == look.snapshot.frame.as_deref()
-        {
-            *since = Some(look.picture_id.clone());
+        match self {
+            Self::Changed(since) if old == look.snapshot.frame.as_deref() => *since = Some(look.picture_id.clone()),
+            _ => {}
         }
     }
 }

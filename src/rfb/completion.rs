@@ -9,7 +9,7 @@
 
 use super::stream::{Resize, Update};
 use super::{Request, Screen};
-use crate::base::Frame;
+use crate::base::{Frame, Rgb};
 
 /// How long a blank picture is doubted: OpenBMC leaves out its first 30 frames, 1 s at 30 frames per second.
 pub const GRACE_MS: u64 = 2_500;
@@ -144,9 +144,9 @@ impl Completion {
 /// Whether one color covers more than 99.9 % of a picture: all but a text cursor, say.
 pub fn is_blank(frame: &Frame) -> bool {
     const SAMPLES: usize = 8;
-    let pixels = frame.rgb.as_chunks::<3>().0;
+    let pixels = &frame.pixels;
     // Where one color is everywhere, eight pixels far apart cannot all have missed it by chance.
-    let covers = |color: &[u8; 3]| {
+    let covers = |color: &Rgb| {
         let mut others = pixels.len() / 1_000;
         pixels.iter().all(|pixel| {
             pixel == color || {
@@ -164,8 +164,8 @@ mod tests {
     use super::super::screen::Rect;
     use super::*;
 
-    const BLACK: [u8; 3] = [0; 3];
-    const BLUE: [u8; 3] = [0, 0, 99];
+    const BLACK: Rgb = [0; 3];
+    const BLUE: Rgb = [0, 0, 99];
 
     struct Play {
         screen: Screen,
@@ -178,12 +178,12 @@ mod tests {
         }
 
         /// One update that paints `rows` rows from the top and changes `flip` one pixel.
-        fn update(&mut self, now: u64, rows: usize, color: [u8; 3], mut update: Update) -> (Request, Verdict) {
+        fn update(&mut self, now: u64, rows: usize, color: Rgb, mut update: Update) -> (Request, Verdict) {
             let rect = Rect { x: 0, y: 0, width: 100, height: rows };
             self.screen.canvas(rect).fill(rect, color);
             // A picture that is not of one color: every second row stays black.
             if color != BLACK {
-                (0..rows).step_by(2).for_each(|y| self.screen.canvas(rect).row(0, y, 100).fill(0));
+                (0..rows).step_by(2).for_each(|y| self.screen.canvas(rect).row(0, y, 100).fill([0; 3]));
             }
             update.painted = self.screen.cover(rect);
             let request = self.completion.updated(now, &update, &self.screen);
@@ -280,12 +280,12 @@ mod tests {
 
     #[test]
     fn a_picture_is_blank_with_a_cursor_on_it_and_not_with_a_line_of_text() {
-        let mut frame = Frame { width: 100, height: 100, rgb: [7, 8, 9].repeat(10_000) };
+        let mut frame = Frame { width: 100, height: 100, pixels: vec![[7, 8, 9]; 10_000] };
         assert!(is_blank(&frame) && is_blank(&Frame::default()));
         // Ten pixels of ten thousand, the first one among them, which the first sample hits.
-        frame.rgb[..30].fill(0);
+        frame.pixels[..10].fill([0; 3]);
         assert!(is_blank(&frame));
-        frame.rgb[30] = 0;
+        frame.pixels[10] = [0; 3];
         assert!(!is_blank(&frame));
     }
 }

@@ -3,6 +3,8 @@
 //! Source: FIPS 46-3 (bits numbered from 1 at the most significant end, as there); RFC 6143 section 7.2.2 for the
 //! challenge. Absent: deciphering, other modes, any claim of security: the protocol has nothing better here.
 
+use crate::base::bytes::groups;
+
 /// Which bit of the input becomes each bit of the first permutation; its inverse is the last one.
 const INITIAL: [u8; 64] = [
     58, 50, 42, 34, 26, 18, 10, 2, 60, 52, 44, 36, 28, 20, 12, 4, 62, 54, 46, 38, 30, 22, 14, 6, 64, 56, 48, 40, 32,
@@ -127,9 +129,9 @@ pub fn answer(password: &[u8], challenge: [u8; 16]) -> [u8; 16] {
     for (key, byte) in key.iter_mut().zip(password) {
         *key = byte.reverse_bits();
     }
-    let mut answer = challenge;
-    for block in answer.as_chunks_mut::<8>().0 {
-        *block = encrypt(key, *block);
+    let mut answer = [0; 16];
+    for (to, block) in answer.chunks_exact_mut(8).zip(groups(&challenge)) {
+        to.copy_from_slice(&encrypt(key, block));
     }
     answer
 }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use super::encoding::Reader;
 use super::{Event, Failure, Options, PixelFormat, SecurityType, des, screen};
 use crate::base::DecodeError;
-use crate::base::bytes::clean_text;
+use crate::base::bytes::{clean_text, groups};
 
 /// Bytes kept of a name or a reason.
 const MAX_TEXT: usize = 4 << 10;
@@ -288,12 +288,11 @@ impl Handshake {
         if count > MAX_ENTRIES {
             return Some(Err(malformed("a list of Tight security types too long")));
         }
-        let entries = reader.take(count * TIGHT_ENTRY)?.as_chunks::<TIGHT_ENTRY>().0;
-        if entries.is_empty() {
+        let entries = groups::<TIGHT_ENTRY>(reader.take(count * TIGHT_ENTRY)?);
+        let offered: Vec<_> = entries.map(|[a, b, c, d, ..]| SecurityType(u32::from_be_bytes([a, b, c, d]))).collect();
+        if offered.is_empty() {
             return Some(self.begin(SecurityType::NONE, out));
         }
-        let offered: Vec<_> =
-            entries.iter().map(|&[a, b, c, d, ..]| SecurityType(u32::from_be_bytes([a, b, c, d]))).collect();
         Some(self.options.choose_behind_tight(&offered).and_then(|choice| {
             out.push_back(Event::Send(choice.0.to_be_bytes().to_vec()));
             self.begin(choice, out)
@@ -311,8 +310,8 @@ impl Handshake {
 
     fn vencrypt_subtypes(&mut self, reader: &mut Reader, out: &mut VecDeque<Event>) -> Option<Result<(), Failure>> {
         let count = usize::from(reader.byte()?);
-        let offered = reader.take(count * 4)?.as_chunks().0;
-        let offered: Vec<_> = offered.iter().map(|&kind| SecurityType(u32::from_be_bytes(kind))).collect();
+        let offered = groups(reader.take(count * 4)?);
+        let offered: Vec<_> = offered.map(|kind| SecurityType(u32::from_be_bytes(kind))).collect();
         let choice = match self.options.choose_subtype(&offered) {
             Ok(choice) => choice,
             Err(Failure::AnonymousTls { .. }) => return Some(Err(Failure::AnonymousTls { others: self.others })),

@@ -10,7 +10,7 @@
 //! ```
 //! Absent: color maps above 256 entries.
 
-use crate::base::DecodeError;
+use crate::base::{DecodeError, Rgb};
 
 /// One RFB pixel format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ enum Layout {
     /// Each color is some bits of a number.
     Fields { big_endian: bool, max: [u16; 3], shift: [u8; 3], levels: [Vec<u8>; 3] },
     /// The pixel is an index.
-    Map { big_endian: bool, map: Box<[[u8; 3]; 256]> },
+    Map { big_endian: bool, map: Box<[Rgb; 256]> },
 }
 
 impl Colors {
@@ -147,7 +147,7 @@ impl Colors {
 
     /// Sets an entry of the color map, if pixels are looked up in one; the high bytes of its 16-bit colors count.
     /// Whether that changed it.
-    pub fn set_entry(&mut self, index: usize, color: [u8; 3]) -> bool {
+    pub fn set_entry(&mut self, index: usize, color: Rgb) -> bool {
         match &mut self.layout {
             Layout::Map { map, .. } => std::mem::replace(&mut map[index & 0xff], color) != color,
             Layout::Bytes(_) | Layout::Fields { .. } => false,
@@ -155,7 +155,7 @@ impl Colors {
     }
 
     /// The color of the pixel at the start of `pixel`, which holds at least [`Colors::size`] bytes.
-    pub fn color(&self, pixel: &[u8]) -> [u8; 3] {
+    pub fn color(&self, pixel: &[u8]) -> Rgb {
         match &self.layout {
             Layout::Bytes(at) => at.map(|at| pixel[at]),
             Layout::Fields { big_endian, max, shift, levels } => {
@@ -167,17 +167,14 @@ impl Colors {
     }
 
     /// Turns as many pixels as `from` and `to` both hold.
-    pub fn row(&self, from: &[u8], to: &mut [u8]) {
+    pub fn row(&self, from: &[u8], to: &mut [Rgb]) {
         match (&self.layout, self.size) {
-            (Layout::Bytes([0, 1, 2]), 3) => {
-                let length = from.len().min(to.len());
-                to[..length].copy_from_slice(&from[..length]);
-            }
+            (Layout::Bytes([0, 1, 2]), 3) => swizzle::<3>(from, to, |pixel| [pixel[0], pixel[1], pixel[2]]),
             // The orders that servers use, known to the compiler.
-            (Layout::Bytes([2, 1, 0]), 3) => swizzle::<3>(from, to, |&[blue, green, red]| [red, green, blue]),
-            (Layout::Bytes([2, 1, 0]), 4) => swizzle::<4>(from, to, |&[blue, green, red, _]| [red, green, blue]),
-            (Layout::Bytes([0, 1, 2]), 4) => swizzle::<4>(from, to, |&[red, green, blue, _]| [red, green, blue]),
-            (Layout::Map { map, .. }, 1) => swizzle::<1>(from, to, |&[index]| map[usize::from(index)]),
+            (Layout::Bytes([2, 1, 0]), 3) => swizzle::<3>(from, to, |pixel| [pixel[2], pixel[1], pixel[0]]),
+            (Layout::Bytes([2, 1, 0]), 4) => swizzle::<4>(from, to, |pixel| [pixel[2], pixel[1], pixel[0]]),
+            (Layout::Bytes([0, 1, 2]), 4) => swizzle::<4>(from, to, |pixel| [pixel[0], pixel[1], pixel[2]]),
+            (Layout::Map { map, .. }, 1) => swizzle::<1>(from, to, |pixel| map[usize::from(pixel[0])]),
             (_, 1) => swizzle::<1>(from, to, |pixel| self.color(pixel)),
             (_, 2) => swizzle::<2>(from, to, |pixel| self.color(pixel)),
             (_, 3) => swizzle::<3>(from, to, |pixel| self.color(pixel)),
@@ -206,7 +203,7 @@ impl Colors {
     }
 
     /// The color of a pixel's parts, each at most its maximum.
-    pub fn spread(&self, parts: [u16; 3]) -> [u8; 3] {
+    pub fn spread(&self, parts: [u16; 3]) -> Rgb {
         match &self.layout {
             Layout::Fields { levels, .. } => [0, 1, 2].map(|part| levels[part][usize::from(parts[part])]),
             Layout::Bytes(_) | Layout::Map { .. } => parts.map(|part| part as u8),
@@ -214,8 +211,8 @@ impl Colors {
     }
 }
 
-fn swizzle<const SIZE: usize>(from: &[u8], to: &mut [u8], color: impl Fn(&[u8; SIZE]) -> [u8; 3]) {
-    for (pixel, rgb) in from.as_chunks::<SIZE>().0.iter().zip(to.as_chunks_mut::<3>().0) {
+fn swizzle<const SIZE: usize>(from: &[u8], to: &mut [Rgb], color: impl Fn(&[u8]) -> Rgb) {
+    for (pixel, rgb) in from.chunks_exact(SIZE).zip(to) {
         *rgb = color(pixel);
     }
 }
@@ -244,11 +241,11 @@ mod tests {
 
     fn colors(format: PixelFormat, pixels: &[u8]) -> Vec<u8> {
         let colors = Colors::new(&format);
-        let mut rgb = vec![0xee; pixels.len() / colors.size() * 3];
-        colors.row(pixels, &mut rgb);
-        let one_by_one: Vec<u8> = pixels.chunks(colors.size()).flat_map(|pixel| colors.color(pixel)).collect();
-        assert_eq!(rgb, one_by_one);
-        rgb
+        let mut row = vec![[0xee; 3]; pixels.len() / colors.size()];
+        colors.row(pixels, &mut row);
+        let one_by_one: Vec<Rgb> = pixels.chunks(colors.size()).map(|pixel| colors.color(pixel)).collect();
+        assert_eq!(row, one_by_one);
+        row.as_flattened().to_vec()
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{DecodeError, Frame};
+use crate::base::{DecodeError, Frame, Rgb};
 
 /// Pixels along an edge at most: twice a 4K screen's width leaves room for two beside each other.
 pub const MAX_EDGE: usize = 8_192;
@@ -79,9 +79,8 @@ impl Screen {
         check_size("screen in pixels", width, height)?;
         let mut frame = Frame::black(width, height);
         if width > 0 && self.frame.width > 0 {
-            let length = width.min(self.frame.width) * 3;
-            let old_rows = self.frame.rgb.chunks_exact(self.frame.width * 3);
-            for (new, old) in frame.rgb.chunks_exact_mut(width * 3).zip(old_rows) {
+            let length = width.min(self.frame.width);
+            for (new, old) in frame.pixels.chunks_exact_mut(width).zip(self.frame.rows()) {
                 new[..length].copy_from_slice(&old[..length]);
             }
         }
@@ -124,19 +123,19 @@ impl Canvas<'_> {
         self.rect.height
     }
 
-    /// The bytes of the pixels `x..x + width` of row `y`, as far as they are visible.
-    pub fn row(&mut self, x: usize, y: usize, width: usize) -> &mut [u8] {
+    /// The pixels `x..x + width` of row `y`, as far as they are visible.
+    pub fn row(&mut self, x: usize, y: usize, width: usize) -> &mut [Rgb] {
         if y >= self.rect.height || self.rect.y + y >= self.frame.height {
             return &mut [];
         }
         let end = self.frame.width.min(self.rect.x + self.rect.width.min(x + width));
         let start = (self.rect.x + x).min(end);
         let row = (self.rect.y + y) * self.frame.width;
-        &mut self.frame.rgb[(row + start) * 3..(row + end) * 3]
+        &mut self.frame.pixels[row + start..row + end]
     }
 
     /// Paints `area` with one color.
-    pub fn fill(&mut self, area: Rect, color: [u8; 3]) {
+    pub fn fill(&mut self, area: Rect, color: Rgb) {
         for y in area.y..self.rect.height.min(area.y + area.height) {
             fill_row(self.row(area.x, y, area.width), color);
         }
@@ -144,13 +143,12 @@ impl Canvas<'_> {
 
     /// Copies the visible part of the picture at (`x`, `y`), in pixels of the screen, here; both may overlap.
     pub fn copy_from(&mut self, x: usize, y: usize) {
-        let Frame { width, height, rgb } = &mut *self.frame;
+        let Frame { width, height, pixels } = &mut *self.frame;
         let columns = self.rect.width.min(width.saturating_sub(x.max(self.rect.x)));
         let rows = self.rect.height.min(height.saturating_sub(y.max(self.rect.y)));
         let copy = |row: usize| {
-            let from = ((y + row) * *width + x) * 3;
-            let to = ((self.rect.y + row) * *width + self.rect.x) * 3;
-            rgb.copy_within(from..from + columns * 3, to);
+            let from = (y + row) * *width + x;
+            pixels.copy_within(from..from + columns, (self.rect.y + row) * *width + self.rect.x);
         };
         if columns == 0 {
             return;
@@ -160,12 +158,12 @@ impl Canvas<'_> {
     }
 }
 
-/// Fills whole pixels.
-pub fn fill_row(row: &mut [u8], color: [u8; 3]) {
+/// Fills a row, fast where the color is gray.
+pub fn fill_row(row: &mut [Rgb], color: Rgb) {
     if color[0] == color[1] && color[1] == color[2] {
-        row.fill(color[0]);
+        row.as_flattened_mut().fill(color[0]);
     } else {
-        row.as_chunks_mut::<3>().0.fill(color);
+        row.fill(color);
     }
 }
 
@@ -270,15 +268,15 @@ mod tests {
         let mut screen = Screen::new(4, 3).unwrap();
         let mut canvas = screen.canvas(rect(2, 1, 5, 1));
         canvas.fill(rect(0, 0, 9, 9), [7; 3]);
-        assert_eq!(canvas.row(0, 0, 1).len(), 3);
-        assert_eq!(canvas.row(1, 0, 9).len(), 3);
+        assert_eq!(canvas.row(0, 0, 1).len(), 1);
+        assert_eq!(canvas.row(1, 0, 9).len(), 1);
         assert_eq!(canvas.row(9, 0, 9).len() + canvas.row(0, 1, 1).len(), 0);
         let mut beyond = screen.canvas(rect(9, 9, 2, 2));
         beyond.fill(rect(0, 0, 2, 2), [1; 3]);
         beyond.copy_from(0, 0);
-        let painted: Vec<usize> = (0..36).filter(|&at| screen.frame().rgb[at] == 7).collect();
-        assert_eq!(painted, (18..24).collect::<Vec<_>>());
-        assert!(screen.frame().rgb.iter().all(|&level| level == 0 || level == 7));
+        let painted: Vec<usize> = (0..12).filter(|&at| screen.frame().pixels[at] == [7; 3]).collect();
+        assert_eq!(painted, [6, 7]);
+        assert!(screen.frame().pixels.iter().all(|&pixel| pixel == [0; 3] || pixel == [7; 3]));
     }
 
     #[test]
@@ -287,11 +285,11 @@ mod tests {
         for (from, to) in [((0, 0), (1, 1)), ((1, 1), (0, 0)), ((1, 0), (0, 1)), ((0, 1), (1, 0)), ((0, 0), (1, 0))] {
             let mut screen = Screen::new(4, 4).unwrap();
             let mut all = screen.canvas(screen.rect());
-            (0..16).for_each(|at| all.row(at % 4, at / 4, 1).copy_from_slice(&pixel(at % 4, at / 4)));
+            (0..16).for_each(|at| all.row(at % 4, at / 4, 1)[0] = pixel(at % 4, at / 4));
             screen.canvas(rect(to.0, to.1, 3, 3)).copy_from(from.0, from.1);
             for (x, y) in (0..9).map(|at| (at % 3, at / 3)) {
-                let at = ((to.1 + y) * 4 + to.0 + x) * 3;
-                assert_eq!(screen.frame().rgb[at..at + 3], pixel(from.0 + x, from.1 + y), "{from:?} to {to:?}");
+                let at = (to.1 + y) * 4 + to.0 + x;
+                assert_eq!(screen.frame().pixels[at], pixel(from.0 + x, from.1 + y), "{from:?} to {to:?}");
             }
         }
     }
@@ -303,7 +301,7 @@ mod tests {
         assert_eq!(screen.cover(rect(0, 0, 2, 2)), 4);
         let before = Arc::clone(screen.frame());
         screen.resize(3, 1).unwrap();
-        assert_eq!(screen.frame().rgb, [5, 5, 5, 5, 5, 5, 0, 0, 0]);
+        assert_eq!(screen.frame().pixels, [[5; 3], [5; 3], [0; 3]]);
         assert_eq!(screen.coverage().missing(), 3);
         assert_eq!((before.width, before.height), (2, 2));
         screen.resize(0, 0).unwrap();

@@ -88,9 +88,8 @@ impl Session {
 
     /// The driver has done the TLS handshake: what arrives from now on came through it.
     pub fn tls_started(&mut self) {
-        if let Stage::Handshake(handshake) = &mut self.stage
-            && let Err(failure) = handshake.tls_started(&mut self.events)
-        {
+        let Stage::Handshake(handshake) = &mut self.stage else { return };
+        if let Err(failure) = handshake.tls_started(&mut self.events) {
             self.fail(failure);
         }
     }

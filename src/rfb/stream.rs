@@ -12,6 +12,7 @@ use super::message::{self, ENCODINGS, Request, SIMPLE_ENCODINGS, ServerMessage};
 use super::screen::{Rect, Screen, check_size};
 use super::{Encoding, Event, Failure, Options, PixelFormat};
 use crate::base::DecodeError;
+use crate::base::bytes::groups;
 
 /// Bytes of the longest thing that is read past: a clipboard, a pointer's picture, sound.
 const MAX_SKIPPED: u64 = 16 << 20;
@@ -144,7 +145,7 @@ impl Stream {
             State::Message => self.message(input, at, out),
             State::ColorMap { next, left, is_new } => {
                 let count = (input.len() / 6).min(*left);
-                for &[red, _, green, _, blue, _] in &input.as_chunks::<6>().0[..count] {
+                for [red, _, green, _, blue, _] in groups(input).take(count) {
                     *is_new |= self.formats.set_entry(*next, [red, green, blue]);
                     *next += 1;
                 }
@@ -234,7 +235,7 @@ impl Stream {
             ServerMessage::SERVER_CUT_TEXT => {
                 reader.take(3)?;
                 // A negative length is an extended clipboard's.
-                let length = (reader.u32()? as u32).cast_signed().unsigned_abs();
+                let length = (reader.u32()? as i32).unsigned_abs();
                 return Some(self.skip(length.into()));
             }
             ServerMessage::SERVER_FENCE => {

@@ -240,8 +240,10 @@ impl Service {
         let is_slow = work.is_slow();
         let running = work.begin(permit);
         // What is usually quick is not worth a stream, unless it takes its time today.
-        if !is_slow && let Step::Done(answer) = running.wait(self.beat / 2) {
-            return Whole::outcome(answer).send(request);
+        if !is_slow {
+            if let Step::Done(answer) = running.wait(self.beat / 2) {
+                return Whole::outcome(answer).send(request);
+            }
         }
         stream(request, running, self.beat);
     }

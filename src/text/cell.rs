@@ -1,7 +1,7 @@
 //! One cell of the screen: its pixels, and what can be said of them before any glyph is known.
 
 use super::scaled;
-use crate::base::Frame;
+use crate::base::{Frame, Rgb};
 
 /// Dots of a cell at most: 32 by 32.
 pub const MAX_DOTS: usize = 1024;
@@ -21,9 +21,6 @@ pub struct Place {
     /// Pixels down.
     pub height: usize,
 }
-
-/// A color, as red, green and blue.
-pub type Rgb = [u8; 3];
 
 /// The strongest difference between two colors in any channel.
 pub fn distance(one: Rgb, other: Rgb) -> u32 {
@@ -108,8 +105,8 @@ impl Cell {
     pub fn take(&mut self, frame: &Frame, place: Place) -> &Self {
         self.pixels.clear();
         for y in place.top..place.top + place.height {
-            let at = (y * frame.width + place.left) * 3;
-            self.pixels.extend_from_slice(frame.rgb[at..at + place.width * 3].as_chunks().0);
+            let at = y * frame.width + place.left;
+            self.pixels.extend_from_slice(&frame.pixels[at..at + place.width]);
         }
         self
     }

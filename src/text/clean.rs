@@ -1,10 +1,10 @@
 //! After matching: what loss left behind becomes blank, what is no character graphics, and the cursor is found.
 
-use super::cell::{Cell, Rgb, distance};
+use super::cell::{Cell, distance};
 use super::glyphs::Atlas;
 use super::grid::Grid;
 use super::read::{Character, Kind, Reading, differ};
-use crate::base::Frame;
+use crate::base::{Frame, Rgb};
 
 /// Cells less sure than this are graphics; less than the second, too, unless good neighbors vouch for them.
 const GRAPHICS: f32 = 0.55;
@@ -130,7 +130,7 @@ fn underline_cursor(reading: &mut Reading, frame: &Frame, atlas: &Atlas, main: u
 
 /// The paper of the cell before, or else behind.
 fn paper_around(cells: &[Character], columns: usize, at: usize) -> Rgb {
-    let other = if at.is_multiple_of(columns) { at + 1 } else { at - 1 };
+    let other = if at % columns == 0 { at + 1 } else { at - 1 };
     cells.get(other).map_or([0; 3], |cell| cell.paper)
 }
 
@@ -154,7 +154,7 @@ fn block_cursor(reading: &mut Reading) {
     let is_lone = |at: usize| {
         let cell = &reading.cells[at];
         cell.kind != Kind::Graphics
-            && !at.is_multiple_of(columns)
+            && at % columns > 0
             && at % columns + 1 < columns
             && around(reading, at).all(|other| differ(other.paper, cell.paper))
     };

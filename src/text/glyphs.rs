@@ -11,9 +11,10 @@
 
 use std::collections::HashMap;
 
-use super::cell::{Cell, Content, Mask, Rgb, Signal, distance};
+use super::cell::{Cell, Content, Mask, Signal, distance};
 use super::font::{Font, Library};
 use super::read::{Character, Kind};
+use crate::base::Rgb;
 
 /// How many shapes, nearest by dots that differ, are compared by correlation.
 const SHORTLIST: usize = 16;

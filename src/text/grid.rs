@@ -5,10 +5,10 @@
 
 use std::collections::HashSet;
 
-use super::cell::{Cell, Place, Rgb, distance};
+use super::cell::{Cell, Place, distance};
 use super::glyphs::{Atlas, Verdict};
 use super::survey::{Profiles, Survey};
-use crate::base::Frame;
+use crate::base::{Frame, Rgb};
 
 /// Cells looked at to judge a grid at most.
 const SAMPLES: usize = 96;

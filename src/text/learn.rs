@@ -228,7 +228,7 @@ impl Grid {
 
 /// Whether a cell has more than one color.
 fn is_written(frame: &Frame, place: Place) -> bool {
-    let row = |y: usize| frame.rgb[(y * frame.width + place.left) * 3..][..place.width * 3].as_chunks::<3>().0;
+    let row = |y: usize| &frame.pixels[y * frame.width + place.left..][..place.width];
     let first = row(place.top)[0];
     (place.top..place.top + place.height).any(|y| row(y).iter().any(|&pixel| pixel != first && differ(pixel, first)))
 }

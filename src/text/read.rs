@@ -1,7 +1,7 @@
 //! Reading a screen: the grid, each cell's character, and how sure that is.
 
 use super::attr;
-use super::cell::{Cell, MAX_DOTS, Place, Rgb, distance};
+use super::cell::{Cell, MAX_DOTS, Place, distance};
 use super::clean;
 use super::font::Library;
 use super::glyphs::{Atlas, Match, Verdict};
@@ -10,7 +10,7 @@ use super::scaled;
 use super::scene::{Scene, scene};
 use super::survey::Survey;
 use super::unknown;
-use crate::base::Frame;
+use crate::base::{Frame, Rgb};
 
 /// How far what was read can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,7 +217,7 @@ pub fn read(frame: &Frame, library: &Library, last: Option<&Grid>) -> Reading {
 
 /// Whether no more than a bar or a block differs from the color of the last pixel.
 fn is_cursor(frame: &Frame) -> bool {
-    let pixels: &[Rgb] = frame.rgb.as_chunks().0;
+    let pixels = &frame.pixels;
     let paper = pixels.last().copied().unwrap_or_default();
     let marked = pixels.iter().enumerate().filter(|&(_, &pixel)| differ(pixel, paper)).take(MAX_DOTS + 1);
     let marked: Vec<(usize, usize)> = marked.map(|(at, _)| (at % frame.width, at / frame.width)).collect();
@@ -335,10 +335,11 @@ fn fit(verdicts: &[Verdict]) -> (f32, usize) {
 fn most_common_face(matches: &[Verdict], atlas: &Atlas) -> Option<usize> {
     let mut votes = vec![0_usize; atlas.faces.len()];
     for verdict in matches {
-        if let Verdict::Glyph(found) = verdict
-            && found.confidence > WELL_MATCHED
-        {
-            atlas.faces_of(found).for_each(|face| votes[face] += 1);
+        match verdict {
+            Verdict::Glyph(found) if found.confidence > WELL_MATCHED => {
+                atlas.faces_of(found).for_each(|face| votes[face] += 1);
+            }
+            _ => {}
         }
     }
     (0..votes.len()).rev().max_by_key(|&face| votes[face]).filter(|&face| votes[face] > 0)
@@ -482,7 +483,7 @@ mod tests {
         for (column, ch) in line.chars().enumerate() {
             for (y, row) in font.rows(ch).unwrap().iter().enumerate() {
                 for x in (0..8).filter(|x| row >> (7 - x) & 1 == 1) {
-                    frame.rgb[(y * 640 + column * 8 + x + 5) * 3..][..3].fill(170);
+                    frame.pixels[y * 640 + column * 8 + x + 5] = [170; 3];
                 }
             }
         }

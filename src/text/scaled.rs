@@ -4,8 +4,8 @@
 //! are brought back, from whatever the scaler made of them. Deliberately absent: bars beside a picture that kept its
 //! proportions, and screens made smaller, whose dots are lost.
 
-use super::cell::{Place, Rgb};
-use crate::base::Frame;
+use super::cell::Place;
+use crate::base::{Frame, Rgb};
 
 /// Sizes of screens that are shown enlarged, in pixels across and down.
 const MODES: [(usize, usize); 5] = [(720, 400), (640, 480), (640, 400), (800, 600), (1024, 768)];
@@ -28,11 +28,11 @@ pub fn sizes(frame: &Frame) -> Vec<(usize, usize)> {
 
 /// Whether each dot of a frame is a square of two by two pixels.
 pub fn is_doubled(frame: &Frame) -> bool {
-    let stride = frame.width * 3;
-    let is_wide = |row: &[u8]| row.as_chunks::<6>().0.iter().all(|dot| dot[..3] == dot[3..]);
-    let is_square = |rows: &[u8]| rows[..stride] == rows[stride..] && is_wide(&rows[..stride]);
-    let is_even = frame.width.is_multiple_of(2) && frame.height.is_multiple_of(2);
-    is_even && stride > 0 && frame.rgb.chunks_exact(2 * stride).all(is_square)
+    let width = frame.width;
+    let is_wide = |row: &[Rgb]| row.chunks_exact(2).all(|dot| dot[0] == dot[1]);
+    let is_square = |rows: &[Rgb]| rows[..width] == rows[width..] && is_wide(&rows[..width]);
+    let is_even = width % 2 == 0 && frame.height % 2 == 0;
+    is_even && width > 0 && frame.pixels.chunks_exact(2 * width).all(is_square)
 }
 
 /// Adds the pixels at `place` on a screen of `size`, which became `frame`; neither side of `size` is larger than that of
@@ -46,8 +46,7 @@ pub fn take(frame: &Frame, size: (usize, usize), place: Place, pixels: &mut Vec<
         let mut sums = vec![[area / 2; 3]; place.width];
         for (row, tall) in shares(y, frame.height, size.1) {
             for &(x, column, wide) in &columns {
-                let at = (row * frame.width + column) * 3;
-                for (sum, &level) in sums[x].iter_mut().zip(&frame.rgb[at..at + 3]) {
+                for (sum, &level) in sums[x].iter_mut().zip(&frame.pixels[row * frame.width + column]) {
                     *sum += u64::from(level) * (tall * wide) as u64;
                 }
             }
@@ -72,8 +71,7 @@ mod tests {
 
     /// The levels of a row after it was brought back to `width` pixels.
     fn brought_back(levels: &[u8], width: usize) -> Vec<u8> {
-        let frame =
-            Frame { width: levels.len(), height: 1, rgb: levels.iter().flat_map(|&level| [level; 3]).collect() };
+        let frame = Frame { width: levels.len(), height: 1, pixels: levels.iter().map(|&level| [level; 3]).collect() };
         let mut pixels = Vec::new();
         take(&frame, (width, 1), Place { left: 0, top: 0, width, height: 1 }, &mut pixels);
         pixels.iter().map(|pixel| pixel[0]).collect()
@@ -92,7 +90,7 @@ mod tests {
         let frame = |width: usize, dots: &str| Frame {
             width,
             height: dots.len() / width,
-            rgb: dots.bytes().flat_map(|dot| [dot, 7, dot]).collect(),
+            pixels: dots.bytes().map(|dot| [dot, 7, dot]).collect(),
         };
         for dots in ["aabbaabb", "aaaaaaaabbccbbcc"] {
             assert!(is_doubled(&frame(4, dots)), "{dots}");

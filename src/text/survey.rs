@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use super::cell::Place;
-use crate::base::Frame;
+use crate::base::{Frame, Rgb};
 
 /// Pixels along an edge of a tile.
 const TILE: usize = 8;
@@ -41,8 +41,8 @@ impl Survey {
         let mut steps = vec![[0_u32; 2]; across];
         let mut flags = vec![0; stride];
         for y in 0..frame.height {
-            let row = &frame.rgb[y * stride..(y + 1) * stride];
-            let above = &frame.rgb[y.saturating_sub(1) * stride..][..stride];
+            let row = &frame.rgb()[y * stride..(y + 1) * stride];
+            let above = &frame.rgb()[y.saturating_sub(1) * stride..][..stride];
             for (kind, other) in [&row[3.min(stride)..], above].into_iter().enumerate() {
                 mark_edges(&mut flags, row, other);
                 for (steps, flags) in steps.iter_mut().zip(flags.chunks(TILE * 3)) {
@@ -120,9 +120,8 @@ impl Profiles {
     /// Counts the short straight edges of a picture.
     pub fn of(frame: &Frame) -> Self {
         // Nearly luma, in which the video of boards is sharpest, with enough of blue to see it on black.
-        let level =
-            |&[red, green, blue]: &[u8; 3]| ((u16::from(red) + 2 * u16::from(green) + u16::from(blue)) / 4) as u8;
-        let levels: Vec<u8> = frame.rgb.as_chunks().0.iter().map(level).collect();
+        let level = |&[red, green, blue]: &Rgb| ((u16::from(red) + 2 * u16::from(green) + u16::from(blue)) / 4) as u8;
+        let levels: Vec<u8> = frame.pixels.iter().map(level).collect();
         let rows = || levels.chunks_exact(frame.width.max(1));
         let mut across = vec![0; frame.width];
         let mut down = vec![0; frame.height];
@@ -235,8 +234,8 @@ mod tests {
 
     /// White where the picture has a `#`.
     fn profiles(picture: &[&str]) -> Profiles {
-        let rgb = picture.iter().flat_map(|row| row.bytes()).flat_map(|dot| [if dot == b'#' { 255 } else { 0 }; 3]);
-        Profiles::of(&Frame { width: picture[0].len(), height: picture.len(), rgb: rgb.collect() })
+        let pixels = picture.iter().flat_map(|row| row.bytes()).map(|dot| [if dot == b'#' { 255 } else { 0 }; 3]);
+        Profiles::of(&Frame { width: picture[0].len(), height: picture.len(), pixels: pixels.collect() })
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn djpeg(frame: &Frame, mode: Mode) -> io::Result<Duration> {
     let sampling = if mode == Mode::Quarter { "2x2" } else { "1x1" };
     let mut best = [Duration::MAX; 2];
     for (best, frame) in best.iter_mut().zip([frame, &Frame::black(8, 8)]) {
-        let ppm = [format!("P6 {} {} 255\n", frame.width, frame.height).as_bytes(), &frame.rgb].concat();
+        let ppm = [format!("P6 {} {} 255\n", frame.width, frame.height).as_bytes(), frame.rgb()].concat();
         fs::write(folder.join("in.ppm"), ppm)?;
         let options = ["-baseline", "-dct", "fast", "-qtables", "tables", "-qslots", "0,1,1", "-sample", sampling];
         run_in(&folder, "cjpeg", &[&options[..], &["-outfile", "equal.jpg", "in.ppm"]].concat())?;

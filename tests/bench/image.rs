@@ -44,38 +44,39 @@ fn screen(name: &str) -> Frame {
     let (width, height) = reader.info().size();
     let mut rgb = vec![0; width as usize * height as usize * 3];
     reader.next_frame(&mut rgb).expect("red, green and blue, 8 bits each");
-    Frame { width: width as usize, height: height as usize, rgb }
+    Frame::from_rgb(width as usize, height as usize, &rgb)
 }
 
 /// `screen` again and again over a larger area, its copies shifted so that lines do not simply repeat.
 fn wallpaper(screen: &Frame, width: usize, height: usize) -> Frame {
-    let mut rgb = Vec::with_capacity(width * height * 3);
+    let mut pixels = Vec::with_capacity(width * height);
     for y in 0..height {
         for x in 0..width {
             let from_x = (x + y / screen.height * 104) % screen.width;
             let from_y = (y + x / screen.width * 112) % screen.height;
-            rgb.extend_from_slice(&screen.rgb[(from_y * screen.width + from_x) * 3..][..3]);
+            pixels.push(screen.pixels[from_y * screen.width + from_x]);
         }
     }
-    Frame { width, height, rgb }
+    Frame { width, height, pixels }
 }
 
 /// `screen` with noise of up to `strength` levels in each block of 8x8 pixels that is not of one color, as JPEG has.
 fn noisy(screen: &Frame, strength: u8) -> Frame {
     let mut frame = screen.clone();
-    let at = |x, y| (y * screen.width + x) * 3;
-    let noise = noise(frame.rgb.len());
+    let at = |x, y| y * screen.width + x;
+    let noise = noise(frame.rgb().len());
     for y in (0..screen.height).step_by(8) {
         for x in (0..screen.width).step_by(8) {
             let rows = || (y..screen.height.min(y + 8)).map(|y| at(x, y)..at(screen.width.min(x + 8), y));
-            let first = &screen.rgb[at(x, y)..][..3];
-            if rows().all(|row| screen.rgb[row].chunks(3).all(|pixel| pixel == first)) {
+            let first = screen.pixels[at(x, y)];
+            if rows().all(|row| screen.pixels[row].iter().all(|&pixel| pixel == first)) {
                 continue;
             }
-            for byte in rows().flatten() {
-                let change = noise[byte] % strength;
-                let level = frame.rgb[byte];
-                frame.rgb[byte] = if level < 128 { level + change } else { level - change };
+            for pixel in rows().flatten() {
+                for (level, noise) in frame.pixels[pixel].iter_mut().zip(&noise[pixel * 3..]) {
+                    let change = noise % strength;
+                    *level = if *level < 128 { *level + change } else { *level - change };
+                }
             }
         }
     }
@@ -90,7 +91,8 @@ fn photo(width: usize, height: usize) -> Frame {
         let wave = (x as f64 / 90.0 + channel as f64).sin() + (y as f64 / 70.0).cos();
         (124.0 + 60.0 * wave) as u8 + noise[at] % 8
     };
-    Frame { width, height, rgb: (0..width * height * 3).map(level).collect() }
+    let levels: Vec<u8> = (0..width * height * 3).map(level).collect();
+    Frame::from_rgb(width, height, &levels)
 }
 
 /// Bytes of a linear congruential generator.

@@ -14,10 +14,10 @@ fn console(width: usize, height: usize, seed: usize) -> Frame {
     let pixel = |at: usize| {
         let (x, y) = (at % width, at / width);
         let cell = x / 8 * 7 + y / 16 * 13 + seed;
-        let is_ink = (x * 5 + y * 3 + x * y + cell) % 7 < 3 && !cell.is_multiple_of(4);
+        let is_ink = (x * 5 + y * 3 + x * y + cell) % 7 < 3 && cell % 4 != 0;
         vga(if is_ink { cell } else { seed })
     };
-    Frame { width, height, rgb: (0..width * height).flat_map(pixel).collect() }
+    Frame { width, height, pixels: (0..width * height).map(pixel).collect() }
 }
 
 /// Colors that flow into each other.
@@ -27,7 +27,7 @@ fn gradient(width: usize, height: usize) -> Frame {
         let (x, y) = (at % width, at / width);
         [wave(x), wave(x + y), wave(2 * y)]
     };
-    Frame { width, height, rgb: (0..width * height).flat_map(pixel).collect() }
+    Frame { width, height, pixels: (0..width * height).map(pixel).collect() }
 }
 
 fn decode(decoder: &mut Decoder, (header, stream): &([u8; HEADER_LEN], Vec<u8>)) -> Update {
@@ -39,8 +39,8 @@ fn decode(decoder: &mut Decoder, (header, stream): &([u8; HEADER_LEN], Vec<u8>))
 /// The mean square of the differences.
 fn error(a: &Frame, b: &Frame) -> f64 {
     assert_eq!((a.width, a.height), (b.width, b.height));
-    let squares = a.rgb.iter().zip(&b.rgb).map(|(&a, &b)| f64::from(a.abs_diff(b)).powi(2));
-    squares.sum::<f64>() / a.rgb.len() as f64
+    let squares = a.rgb().iter().zip(b.rgb()).map(|(&a, &b)| f64::from(a.abs_diff(b)).powi(2));
+    squares.sum::<f64>() / a.rgb().len() as f64
 }
 
 #[test]
@@ -82,8 +82,8 @@ fn a_later_frame_carries_the_blocks_that_changed() {
 
         // Two neighbors and one far away, at the lower right corner.
         for (x, y) in [(15, 20), (16, 20), (90, 52)] {
-            let pixel = &mut frame.rgb[(y * 91 + x) * 3..][..3];
-            pixel.fill(if pixel == [255; 3] { 0 } else { 255 });
+            let pixel = &mut frame.pixels[y * 91 + x];
+            *pixel = if *pixel == [255; 3] { [0; 3] } else { [255; 3] };
         }
         let update = decode(&mut decoder, &encoder.encode(&frame));
         assert_eq!((update.blocks, update.complete, update.reset), (3, true, false), "{mode:?}");

@@ -17,7 +17,7 @@ pub fn font(name: &str) -> &'static Font {
 
 /// The rows of a lossless picture: a cell is a character if its dots are a bitmap of the font, to the last dot.
 fn exact_rows(frame: &Frame, font: &Font, origin: (usize, usize)) -> Vec<Vec<char>> {
-    let pixel = |x: usize, y: usize| &frame.rgb[(y * frame.width + x) * 3..][..3];
+    let pixel = |x: usize, y: usize| frame.pixels[y * frame.width + x];
     let all = u32::MAX >> (32 - font.width);
     let meaning: HashMap<&[u32], char> = font.glyphs.iter().map(|glyph| (&glyph.rows[..], glyph.ch)).collect();
     let cell = |left: usize, top: usize| {
@@ -141,7 +141,7 @@ fn a_screen_is_painted_cell_by_cell() {
     assert_eq!(screen.size(), (12, 2));
     screen.write(1, 2, "─", COLORS[14], COLORS[1]);
     screen.cursor(0, 0, GRAY);
-    let pixel = |x: usize, y: usize| &screen.frame.rgb[(y * 100 + x) * 3..][..3];
+    let pixel = |x: usize, y: usize| screen.frame.pixels[y * 100 + x];
     assert_eq!(pixel(3 + 16, 5 + 16 + 7), COLORS[14]);
     assert_eq!(pixel(3 + 16, 5 + 16), COLORS[1]);
     assert_eq!(pixel(3 + 15, 5 + 16), BLACK);

@@ -173,7 +173,7 @@ fn png_of(frame: &Frame) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, frame.width as u32, frame.height as u32);
     encoder.set_color(png::ColorType::Rgb);
-    encoder.write_header().unwrap().write_image_data(&frame.rgb).unwrap();
+    encoder.write_header().unwrap().write_image_data(frame.rgb()).unwrap();
     file
 }
 

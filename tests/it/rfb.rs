@@ -64,7 +64,7 @@ fn frame(session: &Session) -> Option<&Frame> {
 /// How many levels apart two pictures are at most.
 fn distance(one: &Frame, other: &Frame) -> u8 {
     assert_eq!((one.width, one.height), (other.width, other.height));
-    one.rgb.iter().zip(&other.rgb).map(|(one, other)| one.abs_diff(*other)).max().unwrap_or(0)
+    one.rgb().iter().zip(other.rgb()).map(|(one, other)| one.abs_diff(*other)).max().unwrap_or(0)
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! MCP over pipes: the server in this process, and the real program.
+//! MCP over two streams: the server in this process, and the real program.
 
-use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -17,16 +18,16 @@ const LONG: Duration = Duration::from_secs(60);
 /// What ending may take.
 const ENDING: Duration = Duration::from_secs(3);
 
-/// A server between two pipes.
+/// A server between two streams, of which each goes one way.
 struct Session {
-    input: PipeWriter,
-    output: BufReader<PipeReader>,
+    input: UnixStream,
+    output: BufReader<UnixStream>,
     thread: JoinHandle<Result<(), Error>>,
 }
 
 impl Session {
     fn over(listing: Listing) -> Self {
-        let ((their_input, input), (output, their_output)) = (std::io::pipe().unwrap(), std::io::pipe().unwrap());
+        let ((their_input, input), (output, their_output)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
         let mcp = Mcp::new(servers::ops(Scripted(listing)));
         let thread = thread::spawn(move || stdio::serve(mcp, their_input, their_output));
         Self { input, output: BufReader::new(output), thread }

@@ -90,9 +90,7 @@ pub(super) fn host(table: &Table<'_>) -> Result<Host, Error> {
             None => Certificate::Authorities,
         };
         let mut notes = Vec::new();
-        if let Way::Bmc { url, .. } = &way
-            && !url.is_tls()
-        {
+        if matches!(&way, Way::Bmc { url, .. } if !url.is_tls()) {
             notes.push("the BMC is reached over http://: password and picture travel unencrypted".to_owned());
         }
         let route = match way {
@@ -114,9 +112,7 @@ fn server(table: &Table<'_>) -> Result<Server, Error> {
     }
     let optional = |key| table.text(key).map(|text| text.map(|text| text.value));
     let ip = table.text("ip")?;
-    if let Some(ip) = &ip
-        && ip.value.parse::<IpAddr>().is_err()
-    {
+    if let Some(ip) = ip.as_ref().filter(|ip| ip.value.parse::<IpAddr>().is_err()) {
         return Err(table.wrong(ip.line, "ip is no IP address").hint("leave it out, or write it like 192.0.2.7"));
     }
     Ok(Server {

@@ -38,7 +38,7 @@ fn frame(width: u16, grays: &[u8]) -> Vec<u8> {
         bits += &format!("0101100{gray:08b}1000000010000000");
     }
     bits += "1001"; // the end
-    while !bits.len().is_multiple_of(32) {
+    while bits.len() % 32 != 0 {
         bits.push('0');
     }
     let words = (0..bits.len()).step_by(32).map(|at| u32::from_str_radix(&bits[at..at + 32], 2).unwrap());
@@ -57,7 +57,7 @@ fn video(frame: &[u8]) -> Vec<u8> {
 }
 
 fn gray(console: &dyn Console) -> Option<u8> {
-    console.snapshot().frame.as_ref().map(|frame| frame.rgb[0])
+    console.snapshot().frame.as_ref().map(|frame| frame.pixels[0][0])
 }
 
 type React = dyn Fn(Command, usize) -> Vec<u8> + Send + Sync;

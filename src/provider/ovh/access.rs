@@ -52,10 +52,8 @@ impl Ovh {
         self.expect_html5(server, watch)?;
         watch.enter("asking OVH for an access that is still valid");
         let old = self.opening(server, watch)?;
-        if wanted == Wanted::Any
-            && let Some(old) = &old
-            && self.left(old).is_some_and(|left| left >= LEAST_LEFT)
-        {
+        let is_enough = |left| wanted == Wanted::Any && left >= LEAST_LEFT;
+        if let Some(old) = old.as_ref().filter(|old| self.left(old).is_some_and(is_enough)) {
             return self.access_by(old, Vec::new());
         }
         let (address, notes) = match self.address(wanted, watch)? {

@@ -150,8 +150,8 @@ impl Api {
         let send = || self.line.send(call, &url, Vec::new(), None, self.speaker(None), watch);
         let answer = again(call, watch, send)?;
         let time =
-            answer.as_u64().ok_or_else(|| Error::new(Kind::Peer, "OVH's time is no number").doing(call.name()))?;
-        Ok(time.cast_signed().saturating_sub_unsigned(clock::utc().seconds()))
+            answer.as_i64().ok_or_else(|| Error::new(Kind::Peer, "OVH's time is no number").doing(call.name()))?;
+        Ok(time.saturating_sub_unsigned(clock::utc().seconds()))
     }
 
     /// An OAuth2 token (RFC 6749 section 4.4) and how long it keeps.

@@ -182,9 +182,7 @@ impl Provider for Ovh {
             return Err(no_such_server());
         }
         let kept = self.powers.lock().unwrap_or_else(PoisonError::into_inner).get(server).cloned();
-        if let Some((power, until)) = kept
-            && clock::now() < until
-        {
+        if let Some((power, _)) = kept.filter(|(_, until)| clock::now() < *until) {
             return power;
         }
         watch.enter("asking OVH whether the server is on");

@@ -43,14 +43,11 @@ impl<T: Clone> Shared<T> {
         let mut state = self.state();
         let mut joined = None;
         loop {
-            if joined.is_some_and(|round| round != state.round)
-                && let Some(failure) = &state.failure
-            {
+            let is_over = joined.is_some_and(|round| round != state.round);
+            if let Some(failure) = state.failure.as_ref().filter(|_| is_over) {
                 return Err(failure.clone());
             }
-            if let Some((value, until)) = &state.value
-                && clock::now() < *until
-            {
+            if let Some((value, _)) = state.value.as_ref().filter(|(_, until)| clock::now() < *until) {
                 return Ok(value.clone());
             }
             if !state.fetching {

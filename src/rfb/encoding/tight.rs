@@ -17,7 +17,7 @@ use super::super::screen::{Canvas, Rect};
 use super::inflate::Packed;
 use super::raw::Raw;
 use super::{Reader, Step, Streams};
-use crate::base::{DecodeError, Frame, jpeg, png};
+use crate::base::{DecodeError, Frame, Rgb, jpeg, png};
 
 /// Filtered data shorter than this comes as it is.
 const MIN_TO_DEFLATE: usize = 12;
@@ -46,7 +46,7 @@ pub struct Tight {
 /// What follows the control byte, the filter and the length.
 #[derive(Debug)]
 enum Body {
-    Fill([u8; 3]),
+    Fill(Rgb),
     Picture { is_png: bool, length: usize },
     Filtered { rows: Rows, length: usize },
     Deflated { rows: Rows, stream: usize, packed: Packed },
@@ -174,7 +174,7 @@ impl Body {
 /// Draws a picture from the rectangle's top left, as far as both reach: where a screen changes its size, OpenBMC
 /// has been seen to send a picture of the one size in a rectangle of the other.
 fn draw(picture: &Frame, canvas: &mut Canvas) {
-    for (y, row) in picture.rgb.chunks_exact((picture.width * 3).max(3)).enumerate() {
+    for (y, row) in picture.rows().enumerate() {
         let to = canvas.row(0, y, picture.width);
         let length = to.len();
         to.copy_from_slice(&row[..length]);
@@ -185,7 +185,7 @@ fn draw(picture: &Frame, canvas: &mut Canvas) {
 #[derive(Debug)]
 enum Rows {
     Plain(Raw),
-    Palette { palette: Vec<[u8; 3]>, y: usize },
+    Palette { palette: Vec<Rgb>, y: usize },
     Gradient { above: Vec<[u16; 3]>, y: usize },
 }
 
@@ -232,7 +232,7 @@ impl Rows {
                 above.resize(width, [0; 3]);
                 each_row(input, length, height, y, |row, y| {
                     undo_gradient(row, above, max, colors);
-                    for (rgb, parts) in canvas.row(0, y, width).as_chunks_mut::<3>().0.iter_mut().zip(above.iter()) {
+                    for (rgb, parts) in canvas.row(0, y, width).iter_mut().zip(above.iter()) {
                         *rgb = colors.spread(*parts);
                     }
                     Ok(())
@@ -263,9 +263,8 @@ fn each_row(
 }
 
 /// Indexes into a palette: a bit each, from the top, for two colors (or one), else a byte each.
-fn look_up(row: &[u8], palette: &[[u8; 3]], to: &mut [u8]) -> Result<(), DecodeError> {
+fn look_up(row: &[u8], palette: &[Rgb], pixels: &mut [Rgb]) -> Result<(), DecodeError> {
     const NO_SUCH_COLOR: DecodeError = DecodeError::Malformed { what: "an index beyond the palette of its rectangle" };
-    let pixels = to.as_chunks_mut::<3>().0;
     if palette.len() > 2 {
         for (pixel, &index) in pixels.iter_mut().zip(row) {
             *pixel = *palette.get(usize::from(index)).ok_or(NO_SUCH_COLOR)?;

@@ -14,7 +14,7 @@
 use super::super::pixel::Colors;
 use super::super::screen::{Canvas, Rect, fill_row};
 use super::{Reader, Step};
-use crate::base::DecodeError;
+use crate::base::{DecodeError, Rgb};
 
 const LAST_PALETTE: u8 = 127;
 const RUNS: u8 = 128;
@@ -37,7 +37,7 @@ pub struct Tiles {
     reuses: bool,
     x: usize,
     y: usize,
-    palette: Vec<[u8; 3]>,
+    palette: Vec<Rgb>,
 }
 
 impl Tiles {
@@ -118,12 +118,7 @@ fn raw(reader: &mut Reader, tile: Rect, canvas: &mut Canvas, colors: &Colors) ->
     Some(())
 }
 
-fn packed(
-    reader: &mut Reader,
-    tile: Rect,
-    canvas: &mut Canvas,
-    palette: &[[u8; 3]],
-) -> Result<Option<()>, DecodeError> {
+fn packed(reader: &mut Reader, tile: Rect, canvas: &mut Canvas, palette: &[Rgb]) -> Result<Option<()>, DecodeError> {
     let bits = match palette.len() {
         2 => 1,
         3..=4 => 2,
@@ -137,7 +132,7 @@ fn packed(
     let per_byte = 8 / bits;
     for (y, row) in rows.chunks_exact(length).enumerate() {
         let pixels = canvas.row(tile.x, tile.y + y, tile.width);
-        for (group, &byte) in pixels.as_chunks_mut::<3>().0.chunks_mut(per_byte).zip(row) {
+        for (group, &byte) in pixels.chunks_mut(per_byte).zip(row) {
             let mut byte = u32::from(byte);
             for pixel in group {
                 byte <<= bits;
@@ -178,7 +173,7 @@ fn runs(
 }
 
 /// A color and how many pixels have it; `None` where the bytes end before both.
-type Run = Option<([u8; 3], usize)>;
+type Run = Option<(Rgb, usize)>;
 
 fn pixel_run(reader: &mut Reader, colors: &Colors) -> Result<Run, DecodeError> {
     let Some(color) = reader.color(colors) else {
@@ -187,7 +182,7 @@ fn pixel_run(reader: &mut Reader, colors: &Colors) -> Result<Run, DecodeError> {
     Ok(run_length(reader)?.map(|length| (color, length)))
 }
 
-fn index_run(reader: &mut Reader, palette: &[[u8; 3]]) -> Result<Run, DecodeError> {
+fn index_run(reader: &mut Reader, palette: &[Rgb]) -> Result<Run, DecodeError> {
     let Some(index) = reader.byte() else {
         return Ok(None);
     };

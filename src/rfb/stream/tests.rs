@@ -35,7 +35,7 @@ fn events(session: &mut Session, bytes: &[u8]) -> Vec<Event> {
 }
 
 fn levels(session: &Session) -> Vec<u8> {
-    session.screen().unwrap().frame().rgb.iter().copied().step_by(3).collect()
+    session.screen().unwrap().frame().pixels.iter().map(|pixel| pixel[0]).collect()
 }
 
 fn updated(painted: usize) -> Event {

@@ -87,11 +87,11 @@ impl<'a> Input<'a> {
         loop {
             // Bytes that come one by one are not parsed from the start each time.
             let is_whole = self.rest()[seen..].windows(2).any(|pair| pair == b"\n\r" || pair == b"\n\n");
-            if (seen == 0 || is_whole || self.rest().len() > MAX_HEAD)
-                && let Some((head, length)) = Head::parse(self.rest())?
-            {
-                self.at += length;
-                return Ok(head);
+            if seen == 0 || is_whole || self.rest().len() > MAX_HEAD {
+                if let Some((head, length)) = Head::parse(self.rest())? {
+                    self.at += length;
+                    return Ok(head);
+                }
             }
             seen = self.rest().len().saturating_sub(2);
             self.more(until)?;

@@ -61,11 +61,13 @@ impl Rules {
     /// Why the head alone is enough to say no.
     pub(super) fn refusal(&self, head: &Head) -> Option<Refusal> {
         let is_health = head.path() == "/health";
-        if !is_health && let Some(refusal) = self.unauthorized(head) {
-            return Some(refusal);
-        }
-        if !is_health && head.path() != "/mcp" {
-            return Some(Refusal::new(404, "not found: the endpoint is /mcp"));
+        if !is_health {
+            if let Some(refusal) = self.unauthorized(head) {
+                return Some(refusal);
+            }
+            if head.path() != "/mcp" {
+                return Some(Refusal::new(404, "not found: the endpoint is /mcp"));
+            }
         }
         if head.header("Origin").is_some_and(|origin| !self.allows_origin(&origin)) {
             return Some(Refusal::new(403, "forbidden: this Origin is not allowed (IKVM_ALLOWED_ORIGINS)"));

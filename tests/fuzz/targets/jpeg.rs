@@ -7,6 +7,6 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(frame) = jpeg::decode(data) {
-        assert_eq!(frame.rgb.len(), frame.width * frame.height * 3);
+        assert_eq!(frame.pixels.len(), frame.width * frame.height);
     }
 });

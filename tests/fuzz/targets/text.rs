@@ -6,7 +6,8 @@
 
 use std::sync::LazyLock;
 
-use ikvm_mcp::base::Frame;
+use ikvm_mcp::base::bytes::groups;
+use ikvm_mcp::base::{Frame, Rgb};
 use ikvm_mcp::text::{Library, RenderOptions, read};
 use libfuzzer_sys::fuzz_target;
 
@@ -19,9 +20,9 @@ fuzz_target!(|data: &[u8]| {
         return;
     }
     let (width, height) = (usize::from(*width) * 2, usize::from(*height));
-    let colors = colors.as_chunks::<3>().0;
+    let colors: Vec<Rgb> = groups(colors).collect();
     let pixel = |at: usize| colors[usize::from(pixels[at / 4 % pixels.len()] >> (at % 4 * 2) & 3)];
-    let frame = Frame { width, height, rgb: (0..width * height).flat_map(pixel).collect() };
+    let frame = Frame { width, height, pixels: (0..width * height).map(pixel).collect() };
 
     let reading = read(&frame, &LIBRARY, None);
     let text = reading.render(&RenderOptions::default());

@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
         let before = decoder.frame();
         let update = decoder.decode(&header, stream);
         let frame = decoder.frame();
-        assert_eq!(frame.rgb.len(), frame.width * frame.height * 3);
+        assert_eq!(frame.pixels.len(), frame.width * frame.height);
         if let Ok(update) = update {
             assert_eq!((frame.width, frame.height), (header.width, header.height));
             assert!(update.blocks > 0 || update.reset || *frame == *before);

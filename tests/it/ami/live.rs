@@ -59,7 +59,7 @@ fn what_changes_on_the_screen_is_in_the_next_snapshots() {
     screens.iter().for_each(follow);
     // A single block, and back.
     let mut frame = screens[3].clone();
-    frame.rgb[..3].fill(170);
+    frame.pixels[0] = [170; 3];
     follow(&frame);
     follow(&screens[3]);
     assert_eq!(bmc.counts().frames, opened, "no full frame was needed");

@@ -38,7 +38,7 @@ pub fn console(
 ) -> (Frame, Vec<String>) {
     let mut screen = Screen::new(font, size.0, size.1).at(origin.0, origin.1);
     if kind == Kind::Menu {
-        screen.frame.rgb = COLORS[1].repeat(size.0 * size.1);
+        screen.frame.pixels.fill(COLORS[1]);
     }
     let (columns, rows) = screen.size();
     let mut text: Vec<Vec<char>> = Vec::new();

@@ -55,5 +55,5 @@ pub fn read_png(path: &Path) -> Frame {
     } else {
         assert_eq!(info.color_type, png::ColorType::Rgb, "{}", path.display());
     }
-    Frame { width: info.width as usize, height: info.height as usize, rgb }
+    Frame::from_rgb(info.width as usize, info.height as usize, &rgb)
 }

@@ -86,7 +86,7 @@ impl<'a> Screen<'a> {
         let x = self.origin.0 + column * self.font.width + x;
         let y = self.origin.1 + row * self.font.height + y;
         if x < self.frame.width && y < self.frame.height {
-            self.frame.rgb[(y * self.frame.width + x) * 3..][..3].copy_from_slice(&color);
+            self.frame.pixels[y * self.frame.width + x] = color;
         }
     }
 }

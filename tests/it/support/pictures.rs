@@ -27,8 +27,8 @@ pub fn picture(kind: usize, width: usize, height: usize, random: &mut Random) ->
 }
 
 fn paint(width: usize, height: usize, color: impl Fn(usize, usize) -> [u8; 3]) -> Frame {
-    let rgb = (0..width * height).flat_map(|at| color(at % width, at / width)).collect();
-    Frame { width, height, rgb }
+    let pixels = (0..width * height).map(|at| color(at % width, at / width)).collect();
+    Frame { width, height, pixels }
 }
 
 fn color(random: &mut Random) -> [u8; 3] {
@@ -79,7 +79,7 @@ fn checks(width: usize, height: usize, random: &mut Random) -> Frame {
 fn fill(frame: &mut Frame, (left, top): (usize, usize), (width, height): (usize, usize), color: [u8; 3]) {
     for y in top..(top + height).min(frame.height) {
         for x in left..(left + width).min(frame.width) {
-            frame.rgb[(y * frame.width + x) * 3..][..3].copy_from_slice(&color);
+            frame.pixels[y * frame.width + x] = color;
         }
     }
 }

@@ -49,8 +49,7 @@ pub fn console(width: usize, height: usize, seed: u64) -> Frame {
             let glyph = glyphs[random.below(glyphs.len())];
             for (y, bits) in glyph.iter().enumerate() {
                 for x in (0..8).filter(|x| bits >> (7 - x) & 1 != 0) {
-                    let at = ((line * 16 + y) * width + column * 8 + x) * 3;
-                    frame.rgb[at..at + 3].copy_from_slice(&color);
+                    frame.pixels[(line * 16 + y) * width + column * 8 + x] = color;
                 }
             }
         }
@@ -62,7 +61,7 @@ pub fn console(width: usize, height: usize, seed: u64) -> Frame {
 pub fn photo(width: usize, height: usize, seed: u64) -> Frame {
     let mut random = Random(seed);
     let mut frame = Frame::black(width, height);
-    for (at, pixel) in frame.rgb.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+    for (at, pixel) in frame.pixels.iter_mut().enumerate() {
         let (x, y) = (at % width, at / width);
         *pixel = [x * 200 / width, y * 200 / height, (x + y) * 100 / (width + height)]
             .map(|level| (level + random.below(24)) as u8);
@@ -107,15 +106,13 @@ struct Part {
 
 impl Part {
     fn of(frame: &Frame, x: usize, y: usize, width: usize, height: usize) -> Self {
-        let pixels = frame.rgb.as_chunks().0;
-        let rows = (y..y + height).flat_map(|y| &pixels[y * frame.width + x..][..width]).copied().collect();
+        let rows = (y..y + height).flat_map(|y| &frame.pixels[y * frame.width + x..][..width]).copied().collect();
         Self { width, height, pixels: rows }
     }
 
     /// Its parts of at most `edge` pixels along an edge, with their positions.
     fn tiles(&self, edge: usize) -> Vec<(usize, usize, Self)> {
-        let rgb = self.pixels.concat();
-        let frame = Frame { width: self.width, height: self.height, rgb };
+        let frame = Frame { width: self.width, height: self.height, pixels: self.pixels.clone() };
         let mut tiles = Vec::new();
         for y in (0..self.height).step_by(edge) {
             for x in (0..self.width).step_by(edge) {

@@ -52,7 +52,7 @@ impl Filter {
         let mut wide = vec![0.0; width * frame.height * 3];
         for (at, level) in wide.iter_mut().enumerate() {
             let (y, x, channel) = (at / 3 / width, at / 3 % width, at % 3);
-            let old = |pixel: usize| f64::from(frame.rgb[(y * frame.width + pixel) * 3 + channel]);
+            let old = |pixel: usize| f64::from(frame.pixels[y * frame.width + pixel][channel]);
             *level = across[x].iter().map(|&(pixel, weight)| weight * old(pixel)).sum();
         }
         let level = |at: usize| {
@@ -60,6 +60,7 @@ impl Filter {
             let sum: f64 = down[y].iter().map(|&(row, weight)| weight * wide[row * width * 3 + rest]).sum();
             sum.round().clamp(0.0, 255.0) as u8
         };
-        Frame { width, height, rgb: (0..width * height * 3).map(level).collect() }
+        let levels: Vec<u8> = (0..width * height * 3).map(level).collect();
+        Frame::from_rgb(width, height, &levels)
     }
 }

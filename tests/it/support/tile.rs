@@ -163,10 +163,7 @@ fn ycbcr(color: [u8; 3]) -> [f64; 3] {
 
 /// The pixels of a block, row by row; beyond the picture its last row and column go on.
 fn pixels(frame: &Frame, left: usize, top: usize, edge: usize) -> Vec<[u8; 3]> {
-    let pixel = |x: usize, y: usize| {
-        let at = (y.min(frame.height - 1) * frame.width + x.min(frame.width - 1)) * 3;
-        [frame.rgb[at], frame.rgb[at + 1], frame.rgb[at + 2]]
-    };
+    let pixel = |x: usize, y: usize| frame.pixels[y.min(frame.height - 1) * frame.width + x.min(frame.width - 1)];
     (0..edge * edge).map(|at| pixel(left + at % edge, top + at / edge)).collect()
 }
 

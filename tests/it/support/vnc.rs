@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ikvm_mcp::base::Frame;
+use ikvm_mcp::base::bytes::groups;
 use ikvm_mcp::rfb::{Encoding, PixelFormat};
 
 use super::bmc::link::Link;
@@ -323,7 +324,7 @@ impl Shared {
                 let head = wire.need(3)?;
                 let count = usize::from(u16::from_be_bytes([head[1], head[2]]));
                 let list = wire.need(count * 4)?;
-                let encodings = list.as_chunks().0.iter().map(|&number| i32::from_be_bytes(number)).collect();
+                let encodings = groups(&list).map(i32::from_be_bytes).collect();
                 self.note(|seen| seen.encodings = encodings);
             }
             3 => {

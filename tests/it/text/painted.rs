@@ -169,9 +169,9 @@ fn doubts_are_told_of_the_part_that_is_shown_however_many_there_are_elsewhere() 
     let mut frame = screen.frame;
     // A dot of the first letter of each row is missing, and one of a letter far to the right of the last row.
     let mut miss = |row: usize, column: usize| {
-        let dots = (0..14 * 8).map(|dot| ((row * 14 + dot / 8) * 1024 + column * 8 + dot % 8) * 3);
-        let at = dots.rev().find(|&at| frame.rgb[at] > 0).unwrap();
-        frame.rgb[at..at + 3].fill(0);
+        let dots = (0..14 * 8).map(|dot| (row * 14 + dot / 8) * 1024 + column * 8 + dot % 8);
+        let at = dots.rev().find(|&at| frame.pixels[at] != [0; 3]).unwrap();
+        frame.pixels[at] = [0; 3];
     };
     (0..54).for_each(|row| miss(row, 0));
     miss(53, 100);
@@ -234,7 +234,7 @@ fn why_there_is_no_text_is_told() {
     let status = |frame: &Frame| read(frame, Library::shipped(), None).status;
     assert_eq!(status(&frame), Status::None(Reason::Blank));
     for at in 0..18 {
-        frame.rgb[(14 + at / 9) * 720 * 3 + at % 9 * 3] = 170;
+        frame.pixels[(14 + at / 9) * 720 + at % 9] = [170, 0, 0];
     }
     assert_eq!(status(&frame), Status::None(Reason::Blank));
     for kind in [0, 3, 8] {
@@ -246,8 +246,8 @@ fn why_there_is_no_text_is_told() {
 #[test]
 fn hostile_pictures_are_answered() {
     for (width, height) in [(0, 0), (1, 1), (3, 700), (5000, 2), (7, 7), (33, 9)] {
-        let rgb = (0..width * height * 3).map(|at| (at * at % 251) as u8).collect();
-        let reading = read(&Frame { width, height, rgb }, Library::shipped(), None);
+        let levels: Vec<u8> = (0..width * height * 3).map(|at| (at * at % 251) as u8).collect();
+        let reading = read(&Frame::from_rgb(width, height, &levels), Library::shipped(), None);
         assert!(!reading.is_text(), "{width}x{height}");
     }
 }

@@ -29,13 +29,13 @@ fn websocket_carries_binary_and_base64_with_or_without_a_subprotocol() {
 fn the_query_the_headers_the_origin_and_the_subprotocol_of_an_access_are_sent() {
     let server = Vnc::wss(Setup::default(), pictures(vec![screen(1)], Encoding::RAW));
     let mut access = access(&format!("{}?token=t", server.url()));
-    if let Route::Rfb(rfb) = &mut access.route
-        && let Carrier::WebSocket { origin, subprotocols, headers, .. } = &mut rfb.carrier
-    {
-        *origin = Some("https://panel.example".to_owned());
-        *subprotocols = vec!["csrf".to_owned()];
-        headers.push(("Cookie".to_owned(), Secret::new("SESSION=s")));
-    }
+    let Route::Rfb(rfb) = &mut access.route else { unreachable!("the route is VNC") };
+    let Carrier::WebSocket { origin, subprotocols, headers, .. } = &mut rfb.carrier else {
+        unreachable!("the carrier is a WebSocket")
+    };
+    *origin = Some("https://panel.example".to_owned());
+    *subprotocols = vec!["csrf".to_owned()];
+    headers.push(("Cookie".to_owned(), Secret::new("SESSION=s")));
     assert_shows(&look(&access), &screen(1));
     let seen = server.seen();
     assert_eq!(seen.target, "/websockify?token=t");

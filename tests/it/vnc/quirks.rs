@@ -17,8 +17,8 @@ fn update(rect: [usize; 4], encoding: Encoding, content: &[u8]) -> Vec<u8> {
 
 /// Rows of a picture, as an update in Raw.
 fn rows(picture: &Frame, from: usize, count: usize) -> Vec<u8> {
-    let rows = &picture.rgb[from * picture.width * 3..(from + count) * picture.width * 3];
-    let pixels: Vec<u8> = rows.as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [b, g, r, 0]).collect();
+    let rows = &picture.pixels[from * picture.width..(from + count) * picture.width];
+    let pixels: Vec<u8> = rows.iter().flat_map(|&[r, g, b]| [b, g, r, 0]).collect();
     update([0, from, picture.width, count], Encoding::RAW, &pixels)
 }
 
@@ -143,7 +143,7 @@ fn a_format_that_servers_disagree_about_is_replaced_and_a_small_one_is_kept() {
     let rgb565 = PixelFormat { bits: 16, depth: 16, max: [31, 63, 31], shift: [11, 5, 0], ..PixelFormat::WANTED };
     let red = update([0, 0, 64, 48], Encoding::RAW, &[0x00, 0xf8].repeat(64 * 48));
     let server = Vnc::tcp(Setup { format: rgb565, ..Setup::default() }, script(vec![red]));
-    assert_eq!(look(&access(&server.url())).frame.as_ref().unwrap().rgb[..3], [255, 0, 0]);
+    assert_eq!(look(&access(&server.url())).frame.as_ref().unwrap().pixels[0], [255, 0, 0]);
     assert_eq!(server.seen().format, None);
 }
 
@@ -176,9 +176,9 @@ fn half_a_picture_is_shown_and_flagged_when_nothing_more_comes() {
     let console = LIMITS.iter().find_map(|&limit| open_within(&access(&server.url()), limit).ok());
     let snapshot = console.expect("half a picture").snapshot();
     assert_eq!((snapshot.complete, snapshot.drawn), (false, Some(50)));
-    let half = 24 * 64 * 3;
-    let shown = &snapshot.frame.as_ref().unwrap().rgb;
-    assert!(shown[..half] == screen(1).rgb[..half] && shown[half..].iter().all(|level| *level == 0));
+    let half = 24 * 64;
+    let shown = &snapshot.frame.as_ref().unwrap().pixels;
+    assert!(shown[..half] == screen(1).pixels[..half] && shown[half..].iter().all(|&pixel| pixel == [0; 3]));
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_part_that_changes_changes_that_part_and_the_pictures_id() {
     let console = open(&access(&server.url()));
     let mut changed = screen(1);
     for y in 20..30 {
-        changed.rgb[y * 64 * 3..(y * 64 + 40) * 3].fill(200);
+        changed.pixels[y * 64..y * 64 + 40].fill([200; 3]);
     }
     let before = console.snapshot().id;
     let rect = rectangle_head(0, 20, 40, 10, Encoding::RAW);
